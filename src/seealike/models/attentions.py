@@ -1,0 +1,156 @@
+"""Attentions: fused ones, and those written out as a softmax and a matrix product over its axis.
+
+What its queries and keys are decides what an attention is:
+
+- `token`: queries and keys stand for parts of the image;
+- `class`: the queries stand for no part of it (CLS, learned queries, a pooled image);
+- `talking heads`: as `token` or `class`, but heads are mixed between softmax and product (CaiT);
+- `channel`: queries and keys are channels (XCiT);
+- `linear`: one of them is channels, the other parts of the image;
+- `split`: the softmax weighs the branches of a split, no product follows (ResNeSt);
+- `unplaced`: the places of its keys could not be found.
+"""
+
+from dataclasses import dataclass
+
+from torch.fx import Node
+
+from .names import calls
+from .operations import ATTENTION, MIXING, PART, PRODUCT, SOFTMAX, WHOLE, inputs, is_identity, operation, tensor
+from .places import Places
+
+NOWHERE, CHANNELS, PLACES, UNKNOWN = "nowhere", "channels", "places", "unknown"
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One attention: named by the module that owns its product; `kind` says what attends to what.
+
+    `weights` is the node of the written-out softmax, or of the fused attention itself.
+    """
+
+    name: str
+    heads: int
+    queries: int
+    keys: int
+    kind: str
+    weights: Node
+    product: Node
+
+
+def find(graph, places: dict[Node, Places], reached: set[Node]) -> list[Attention]:
+    """Every attention of a graph, in the order of execution; repeated names get `@k` like tensors."""
+    facts = _Facts(places, reached)
+    found = []
+    for node in graph.nodes:
+        if node.target in ATTENTION and node in reached:
+            found.append(facts.fused(node))
+        elif node.target in SOFTMAX and node in reached:
+            found += facts.written(node)
+    return found
+
+
+def owner(node: Node) -> str:
+    """The path of the innermost module around a node."""
+    around = calls(node)
+    return around[-1].path if around else ""
+
+
+@dataclass(frozen=True)
+class _Facts:
+    places: dict[Node, Places]
+    reached: set[Node]
+
+    def along(self, node: Node, dim: int) -> str:
+        """What lies along a dimension of a tensor."""
+        if node not in self.reached:
+            return NOWHERE
+        if node not in self.places:
+            return UNKNOWN
+        where = self.places[node]
+        if where.yx.isnan().all():
+            return NOWHERE
+        return PLACES if dim % tensor(node).ndim - 1 in where.dims else CHANNELS
+
+    def fused(self, node: Node) -> Attention:
+        query, key = node.args[:2]
+        queries, keys = tensor(query).shape[-2], tensor(key).shape[-2]
+        kind = _kind(self.along(query, -2), self.along(key, -2), queries)
+        return Attention(owner(node), _heads(query), int(queries), int(keys), kind, node, node)
+
+    def written(self, node: Node) -> list[Attention]:
+        path, product = _way_to_product(node)
+        if product is None:
+            return _split(node, path)
+        value, query_dim, key_dim, value_dim = _contraction(product, path[-1])
+        if value is None or tensor(path[-1]).ndim < 3:
+            return []
+        shape = tensor(path[-1]).shape
+        kind = _kind(self.along(path[-1], query_dim), self.along(value, value_dim), shape[query_dim])
+        if kind in ("token", "class") and any(n.target in MIXING for n in path):
+            kind = "talking heads"
+        found = Attention(owner(product), _heads(path[-1]), int(shape[query_dim]), int(shape[key_dim]), kind, node, product)
+        return [found]
+
+
+def _kind(queries: str, keys: str, count) -> str:
+    if keys == UNKNOWN:
+        return "channel" if queries == UNKNOWN else "unplaced"
+    if keys == CHANNELS:
+        return "linear" if queries == PLACES else "channel"
+    if queries == NOWHERE or count == 1:
+        return "class"
+    return "token" if queries == PLACES else "linear"
+
+
+def _heads(node: Node) -> int:
+    shape = tensor(node).shape
+    return shape[-3] if len(shape) > 3 and isinstance(shape[-3], int) else 1
+
+
+def _way_to_product(node: Node) -> tuple[list[Node], Node | None]:
+    """From a softmax through dropout, rearrangements, scalings and mixed heads to the product over its axis."""
+    path = [node]
+    while True:
+        users = [u for u in path[-1].users if tensor(u) is not None]
+        product = next((u for u in users if u.target in PRODUCT), None)
+        onward = [u for u in users if is_identity(u) or u.target in WHOLE | PART | MIXING or _scales(u, path[-1])]
+        if product is not None or len(onward) != 1:
+            return path, product
+        path.append(onward[0])
+
+
+def _scales(node: Node, weights: Node) -> bool:
+    """Does the node scale or shift weights by something that is not itself a tensor of the network?"""
+    others = [n for n in inputs(node) if n is not weights and n.op == "call_function"]
+    return operation(node) in ("mul", "div", "add") and all(weights in n.all_input_nodes for n in others)
+
+
+def _contraction(product: Node, weights: Node) -> tuple[Node | None, int, int, int]:
+    """The other operand of the product; then the axes of queries and keys in `weights`, of keys in the other."""
+    if operation(product) == "einsum":
+        return _einsum(product, weights)
+    a, b = product.args[:2]
+    return (b, -2, -1, -2) if a is weights else (a, -1, -2, -1)
+
+
+def _einsum(product: Node, weights: Node) -> tuple[Node | None, int, int, int]:
+    terms, result = product.args[0].replace(" ", "").split("->")
+    terms, operands = terms.split(","), list(product.args[1])
+    if len(operands) != 2:
+        return None, 0, 0, 0
+    mine = terms[operands.index(weights)]
+    other = terms[1 - operands.index(weights)]
+    keys = [c for c in mine if c in other and c not in result]
+    queries = [c for c in mine if c in result and c not in other]
+    if len(keys) != 1 or len(queries) != 1:
+        return None, 0, 0, 0
+    value = operands[1 - operands.index(weights)]
+    return value, mine.index(queries[0]) - len(mine), mine.index(keys[0]) - len(mine), other.index(keys[0])
+
+
+def _split(node: Node, path: list[Node]) -> list[Attention]:
+    weighs = any(operation(u) == "mul" for u in path[-1].users)
+    if not weighs:
+        return []
+    return [Attention(owner(path[-1]), 1, 1, int(tensor(node).shape[node.args[1]]), "split", node, path[-1])]

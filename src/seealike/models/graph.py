@@ -1,0 +1,208 @@
+"""A model as a graph of named tensors: what it is asked by name, and the facts found in it.
+
+>>> graph = Graph.of(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()), (3, 8, 8), "net")
+>>> [layer.name for layer in graph.layers]
+['0', '1']
+>>> [layer.name for layer in graph.select("*")]
+['0', '1']
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+from torch import nn
+from torch.fx import GraphModule, Node
+
+from ..errors import StudyError, closest
+from . import attentions, kinds, residuals
+from .attentions import Attention
+from .names import Label, label
+from .operations import PART, WHOLE, inputs, is_identity, overwrites, tensor, written
+from .places import ImageAxis, Places
+from .probe import MIXED, Probe, probe
+from .residuals import Residual
+from .trace import like, trace
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A tensor of the network that has a name.
+
+    `shape` is that of one image; `depth` its place in the order of execution, 0 to 1; `listed` is false for a
+    mere part of another tensor, which only its own name finds.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    node: Node = field(repr=False)
+    axis: ImageAxis
+    shape: tuple[int, ...]
+    places: Places | None = field(repr=False)
+    depth: float
+    listed: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.aliases)
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A traced model: what runs, and what is known of it."""
+
+    name: str
+    module: GraphModule = field(repr=False)
+    size: tuple[int, ...]
+    layers: tuple[Layer, ...] = field(repr=False)
+    parts: tuple[Layer, ...] = field(repr=False)
+    residuals: tuple[Residual, ...] = field(repr=False)
+    attentions: tuple[Attention, ...] = field(repr=False)
+    kinds: dict[str, frozenset[str]] = field(repr=False)
+    bytes_per_image: float = 0.0
+
+    @staticmethod
+    def of(module: nn.Module, size: tuple[int, ...], name: str = "the model") -> "Graph":
+        """Trace a module for images of `size` (channels, height, width) and find its facts."""
+        traced = trace(module, size, name)
+        return _read(name, traced.module, traced.size, probe(traced.module, traced.size, **like(module)))
+
+    @cached_property
+    def by_name(self) -> dict[str, Layer]:
+        found: dict[str, Layer] = {}
+        for layer in (*self.layers, *self.parts):
+            for name in layer.names:
+                found.setdefault(name, layer)
+        return found
+
+    def select(self, pattern: str) -> tuple[Layer, ...]:
+        """The layers of a name, a glob (`*` stops at a dot, `**` does not) or a kind (`@block`), as they run."""
+        if pattern.startswith("@"):
+            return self._of_kind(pattern[1:])
+        if pattern in self.by_name:
+            return (self.by_name[pattern],)
+        found = tuple(x for x in self.layers if any(map(_regex(pattern).fullmatch, x.names))) if "*" in pattern else ()
+        if not found:
+            raise StudyError(self._no_match(pattern))
+        return tuple(x for x in found if x.name != "input")
+
+    def _of_kind(self, kind: str) -> tuple[Layer, ...]:
+        if kind not in self.kinds:
+            raise StudyError(f"{self.name}:@{kind} is no kind of layer. {closest(kind, self.kinds)}")
+        found = tuple(x for x in self.layers if x.name in self.kinds[kind])
+        if not found:
+            raise StudyError(f"{self.name} has no layer of the kind @{kind}. {self._help(kind)}")
+        return found
+
+    def _no_match(self, pattern: str) -> str:
+        return (
+            f"{self.name}:{pattern} matches no layer of {self.name}. {self._help(pattern)} "
+            "A module that computes nothing (Identity, dropout of a part) has no tensor of its own."
+        )
+
+    def _help(self, pattern: str) -> str:
+        near = closest(pattern.replace("*", "0"), [n for x in self.layers for n in x.names])
+        return f"{near} See them all: seealike layers."
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What the model computes: its operations, its weights, its buffers."""
+        digest = hashlib.sha256(repr((self.size, [_signature(n) for n in self.module.graph.nodes])).encode())
+        for name, value in sorted({**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}.items()):
+            digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    @property
+    def parameters(self) -> int:
+        return sum(p.numel() for p in self.module.parameters())
+
+
+def _signature(node: Node) -> tuple[str, ...]:
+    return (node.op, str(node.target), str(node.args), str(node.kwargs))
+
+
+def _regex(pattern: str) -> re.Pattern:
+    parts = re.split(r"(\*\*|\*)", pattern)
+    return re.compile("".join({"**": ".*", "*": r"[^.]*"}.get(p, re.escape(p)) for p in parts))
+
+
+def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) -> Graph:
+    nodes = [n for n in module.graph.nodes if n in seen.axes and n.op == "call_function"]
+    _refuse_mixed(name, nodes, seen)
+    roots = rearranged(module.graph, nodes)
+    labels = label(nodes, roots)
+    layers = _layers(labels, seen)
+    listed = [x for x in layers if x.listed]
+    last = max(len(listed) - 1, 1)
+    placed = tuple(replace(x, depth=i / last) for i, x in enumerate(listed))
+    names = {n: x[0].text for n, x in labels.items()}
+    found = residuals.find(module.graph, set(seen.axes), roots)
+    named = [Residual(*(names.get(roots.get(n, n), n.name) for n in t[:3]), *t) for t in found]
+    entry = next(n for n in module.graph.nodes if n.op == "placeholder")
+    source = Layer("input", (), entry, ImageAxis(0), size, seen.places.get(entry), 0.0, listed=False)
+    return Graph(
+        name=name,
+        module=module,
+        size=size,
+        layers=placed,
+        parts=(source, *(x for x in layers if not x.listed)),
+        residuals=tuple(named),
+        attentions=tuple(attentions.find(module.graph, seen.places, set(seen.axes))),
+        kinds=_kinds(labels, named, module, seen, names, roots),
+        bytes_per_image=seen.bytes_per_image,
+    )
+
+
+def _layers(labels: dict[Node, list[Label]], seen: Probe) -> list[Layer]:
+    found = []
+    for node, names in labels.items():
+        shape = seen.shapes[node]
+        texts = tuple(dict.fromkeys(x.text for x in names))
+        listed = node.target not in PART
+        found.append(Layer(texts[0], texts[1:], node, seen.axes[node], shape, seen.places.get(node), 0.0, listed))
+    return found
+
+
+def _kinds(labels, found, module, seen, names, roots) -> dict[str, frozenset[str]]:
+    attending = {a.name for a in attentions.find(module.graph, seen.places, set(seen.axes)) if a.kind != "split"}
+    returned = [n for n, x in labels.items() if any(one.call and one.call.path in attending for one in x)]
+    members = {
+        "block": kinds.blocks(labels, found),
+        "residual": [r.node for r in found],
+        "attention": returned,
+        "mlp": kinds.mlps(labels),
+        "norm": kinds.norms(labels),
+    }
+    return {kind: frozenset(names[roots[n]] for n in nodes) for kind, nodes in members.items()}
+
+
+def rearranged(graph, nodes: list[Node]) -> dict[Node, Node]:
+    """For every tensor the one it is a mere rearrangement of, itself where it is of none."""
+    roots: dict[Node, Node] = {}
+    overwritten: set[Node] = set()
+    known = set(nodes)
+    for node in graph.nodes:
+        if node not in known:
+            continue
+        source = next(iter(inputs(node)), None)
+        whole = node.target in WHOLE or is_identity(node)
+        if whole and source in roots and roots[source] not in overwritten:
+            roots[node] = roots[source]
+        else:
+            roots[node] = node
+        if overwrites(node):
+            overwritten |= {roots[n] for n in written(node) if n in roots}
+    return roots
+
+
+def _refuse_mixed(name: str, nodes: list[Node], seen: Probe) -> None:
+    mixed = next((n for n in nodes if seen.axes[n] == MIXED), None)
+    if mixed is not None:
+        raise StudyError(
+            f"{name}: the images of a batch reach each other at {mixed.name} (operation {mixed.target}), so a layer "
+            "would depend on which images came together. Batch statistics must be fixed (evaluation mode); "
+            "numbers that overflow to NaN on random images look the same."
+        )

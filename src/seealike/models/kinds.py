@@ -1,0 +1,90 @@
+"""Kinds of tensors that a selection can ask for: @block @residual @attention @mlp @norm."""
+
+import re
+
+from torch.fx import Node
+
+from .names import Call, Label, calls
+from .operations import LINEAR, NORM, WHOLE, inputs, is_identity, operation, tensor
+from .residuals import Residual
+
+# LayerNorm2d and RMSNorm are norms; ConvNormAct and BatchNormAct2d return an activation.
+NAMED_NORM = re.compile(r"norm(\dd)?$", re.IGNORECASE)
+KINDS = ("block", "residual", "attention", "mlp", "norm")
+
+
+def blocks(labels: dict[Node, list[Label]], residuals: list[Residual]) -> list[Node]:
+    """Outputs of the outermost modules that own a residual addition; without residuals, of the composite modules.
+
+    A composite module is one whose operations belong to several modules below it: an Inception or dense block.
+    """
+    owners = {calls(r.node)[-1] for r in residuals if calls(r.node) and not calls(r.node)[-1].is_container}
+    if not owners:
+        owners = _composites(labels)
+    owners = {c for c in owners if not any(o is not c and o.chain == c.chain[: len(o.chain)] for o in owners)}
+    return [node for node, names in labels.items() if any(one.call in owners for one in names)]
+
+
+def _composites(labels: dict[Node, list[Label]]) -> set[Call]:
+    below: dict[Call, set[Call]] = {}
+    for node in labels:
+        around = calls(node)
+        for outer, inner in zip(around, around[1:], strict=False):
+            below.setdefault(outer, set()).add(inner)
+    return {call for call, inner in below.items() if len(inner) > 1 and not call.is_container}
+
+
+def mlps(labels: dict[Node, list[Label]]) -> list[Node]:
+    """Outputs of linear maps that follow another through elementwise operations alone; a gate is none."""
+    return [node for node in labels if _is_map(node) and not _is_gate(node) and _through_elementwise(node)]
+
+
+def _is_gate(node: Node) -> bool:
+    """Does the output only weigh another tensor of the network, as in squeeze-and-excitation?"""
+    for user in node.users:
+        others = [n for n in inputs(user) if n is not node and n.op == "call_function"]
+        if operation(user) == "mul" and others:
+            return True
+        if "sigmoid" in operation(user) or is_identity(user):
+            return _is_gate(user)
+    return False
+
+
+def _is_map(node: Node) -> bool:
+    """A linear map of channels: a linear layer or a 1 x 1 convolution."""
+    if operation(node) in ("conv2d", "conv1d"):
+        return all(k == 1 for k in tensor(node.args[1]).shape[2:])
+    return node.target in LINEAR
+
+
+def _through_elementwise(node: Node) -> list[Node]:
+    """What feeds a map through activations, gates and norms, at least one of them no mere rearrangement."""
+    found, active, todo = [], False, [node.args[0]]
+    seen = set()
+    while todo:
+        now = todo.pop()
+        if now in seen or not isinstance(now, Node):
+            continue
+        seen.add(now)
+        if _is_map(now):
+            found.append(now)
+        elif _elementwise(now):
+            active = active or not (is_identity(now) or now.target in WHOLE)
+            todo += inputs(now)
+    return found if active else []
+
+
+def _elementwise(node: Node) -> bool:
+    if operation(node) in ("add", "sub"):
+        return False
+    pointwise = "pointwise" in {getattr(tag, "name", "") for tag in getattr(node.target, "tags", ())}
+    return pointwise or is_identity(node) or node.target in WHOLE or operation(node) in ("getitem", "chunk", "split")
+
+
+def norms(labels: dict[Node, list[Label]]) -> list[Node]:
+    """Outputs of normalisations, by their operation or by the class of a module that returns them."""
+
+    def is_norm(node: Node, names: list[Label]) -> bool:
+        return node.target in NORM or any(one.call and NAMED_NORM.search(one.call.kind) for one in names)
+
+    return [node for node, names in labels.items() if is_norm(node, names)]

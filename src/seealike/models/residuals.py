@@ -1,0 +1,90 @@
+"""Residual additions: where a skip meets its branch.
+
+An addition of two equal shapes is a residual where one operand is an ancestor of the other, which is then
+the branch, or where the nearest common ancestor reaches one operand by at most one convolution or linear
+(with norm and pool) used by nothing else, and the other by more: a projected skip. Other additions are
+merges: the average of two heads, a rotation's two terms, branches that meet.
+"""
+
+from dataclasses import dataclass
+
+from torch.fx import Graph, Node
+
+from .operations import ADD, MIXING, NORM, POOL, REARRANGEMENT, inputs, is_identity, tensor
+
+
+@dataclass(frozen=True)
+class Residual:
+    """`name` = `skip` + `branch`, each the name of a tensor."""
+
+    name: str
+    skip: str
+    branch: str
+    node: Node
+    skip_node: Node
+    branch_node: Node
+    projected: bool
+
+
+def ancestors(graph: Graph) -> tuple[dict[Node, int], dict[Node, int]]:
+    """For every node its place in the order and, as a set of bits, the nodes its numbers come from."""
+    order = {node: i for i, node in enumerate(graph.nodes)}
+    found: dict[Node, int] = {}
+    for node in order:
+        bits = 0
+        for source in inputs(node):
+            bits |= found[source] | 1 << order[source]
+        found[node] = bits
+    return order, found
+
+
+def find(graph: Graph, reached: set[Node], roots: dict[Node, Node]) -> list[tuple[Node, Node, Node, bool]]:
+    """(sum, skip, branch, projected) of every residual addition; `reached` are the nodes the images reach."""
+    order, above = ancestors(graph)
+    nodes = list(order)
+    found = []
+    for node in nodes:
+        if node.target not in ADD or node not in reached:
+            continue
+        a, b = node.args[:2]
+        if isinstance(a, Node) and isinstance(b, Node) and a is not b and _alike(a, b):
+            found += _classified(node, a, b, order, above, nodes, reached, roots)
+    return found
+
+
+def _alike(a: Node, b: Node) -> bool:
+    """Equal shapes, that of the batch included."""
+    one, other = tensor(a), tensor(b)
+    return one is not None and other is not None and list(map(str, one.shape)) == list(map(str, other.shape))
+
+
+def _classified(node, a, b, order, above, nodes, reached, roots):
+    for skip, branch in ((a, b), (b, a)):
+        # A skip may be a token the images have not reached yet (the first CLS of a class attention).
+        if branch in reached and above[branch] >> order[roots.get(skip, skip)] & 1:
+            return [(node, skip, branch, False)]
+    common = above[a] & above[b]
+    if a not in reached or b not in reached or not common:
+        return []
+    sides = {n: _side(n, common, above, order, nodes, reached) for n in (a, b)}
+    for skip, branch in ((a, b), (b, a)):
+        if _is_projection(sides[skip], node) and _mixers(sides[branch]) > _mixers(sides[skip]):
+            return [(node, skip, branch, True)]
+    return []
+
+
+def _side(operand, common, above, order, nodes, reached) -> list[Node]:
+    """The nodes that lead from the common ancestors to one operand, itself included."""
+    bits = (above[operand] | 1 << order[operand]) & ~common
+    return [n for i, n in enumerate(nodes) if bits >> i & 1 and n in reached]
+
+
+def _mixers(side: list[Node]) -> int:
+    return sum(n.target in MIXING for n in side)
+
+
+def _is_projection(side: list[Node], addition: Node) -> bool:
+    """At most one convolution or linear, with norms, pools and rearrangements, used by nothing else."""
+    plain = MIXING | NORM | POOL | REARRANGEMENT
+    private = all(user in side or user is addition for n in side for user in n.users if tensor(user) is not None)
+    return _mixers(side) <= 1 and private and all(n.target in plain or is_identity(n) for n in side)

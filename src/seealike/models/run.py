@@ -1,0 +1,126 @@
+"""Runs a graph on a batch of images and shows each watched operation, before it runs and after.
+
+Operation by operation, the whole batch at once; a tensor is freed as soon as nothing needs it.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.fx import Interpreter, Node
+
+from ..errors import RunError
+from .graph import Graph, Layer
+from .operations import REARRANGEMENT, is_identity, overwrites, written
+
+
+@dataclass
+class Operation:
+    """One operation of a running graph. `output` is None before it has run."""
+
+    layer: Layer
+    inputs: tuple
+    keywords: dict
+    output: Tensor | None = None
+
+    @property
+    def rows(self) -> Tensor:
+        """The output with the images as its first dimension."""
+        return self.layer.axis.rows(self.output)
+
+
+# What is to be shown: a layer, "before" or "after", and who looks.
+Watch = tuple[Layer, str, Callable[[Operation], None]]
+
+
+class _Seen(Exception):
+    """All that was to be seen was seen: the rest of the graph need not run."""
+
+
+class _Run(Interpreter):
+    def __init__(self, graph: Graph, watches: Iterable[Watch]):
+        super().__init__(graph.module, garbage_collect_values=True)
+        self.watched: dict[Node, list[Watch]] = {}
+        for watch in watches:
+            self.watched.setdefault(watch[0].node, []).append(watch)
+        self.left = len(self.watched)
+
+    def run_node(self, n: Node):
+        watches = self.watched.get(n)
+        if not watches:
+            return super().run_node(n)
+        args, kwargs = self.fetch_args_kwargs_from_env(n)
+        operation = Operation(watches[0][0], args, kwargs)
+        for layer, when, look in watches:
+            if when == "before":
+                look(_of(layer, operation))
+        operation.output = getattr(self, n.op)(n.target, args, kwargs)
+        for layer, when, look in watches:
+            if when == "after":
+                look(_of(layer, operation))
+        self.left -= 1
+        if not self.left:
+            raise _Seen
+        return operation.output
+
+
+def _of(layer: Layer, operation: Operation) -> Operation:
+    return Operation(layer, operation.inputs, operation.keywords, operation.output)
+
+
+def run(graph: Graph, images: Tensor, watches: Iterable[Watch], dtype: torch.dtype = torch.float32) -> None:
+    """One forward of `images`, each watch called at its moment; nothing of the graph is changed by it."""
+    check_images(graph, images)
+    with _restored(graph), _precision(images, dtype), torch.no_grad():
+        try:
+            _Run(graph, watches).run(images.clone() if _overwrites_images(graph) else images)
+        except _Seen:
+            return
+
+
+def output(graph: Graph, images: Tensor):
+    """What the graph returns, in the structure its module returned it."""
+    check_images(graph, images)
+    with _restored(graph), torch.no_grad():
+        return _Run(graph, ()).run(images.clone() if _overwrites_images(graph) else images)
+
+
+def check_images(graph: Graph, images: Tensor) -> None:
+    """Refuses images of another size than was traced: constants of the size are baked in."""
+    if tuple(images.shape[1:]) != graph.size:
+        seen, traced = ("x".join(map(str, s)) for s in (images.shape[1:], graph.size))
+        raise RunError(f"{graph.name} was traced for images of size {traced}, but was given {seen}.")
+
+
+def _precision(images: Tensor, dtype: torch.dtype):
+    return nullcontext() if dtype == torch.float32 else torch.autocast(images.device.type, dtype)
+
+
+def _base(node: Node) -> Node:
+    """The tensor whose memory a view looks at."""
+    while node.op == "call_function" and (node.target in REARRANGEMENT or is_identity(node)):
+        node = node.all_input_nodes[0]
+    return node
+
+
+def _overwritten(graph: Graph) -> list[Node]:
+    return [_base(n) for node in graph.module.graph.nodes if overwrites(node) for n in written(node)]
+
+
+def _overwrites_images(graph: Graph) -> bool:
+    return any(n.op == "placeholder" for n in _overwritten(graph))
+
+
+@contextmanager
+def _restored(graph: Graph):
+    """Buffers that a forward changes are as before: the next batch must not depend on this one."""
+    names = {n.target for n in _overwritten(graph) if n.op == "get_attr"}
+    buffers = [b for name, b in graph.module.named_buffers() if name in names]
+    before = [b.clone() for b in buffers]
+    try:
+        yield
+    finally:
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.data.copy_(value)
