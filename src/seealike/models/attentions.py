@@ -15,9 +15,22 @@ from dataclasses import dataclass
 
 from torch.fx import Node
 
-from .names import calls
-from .operations import ATTENTION, MIXING, PART, PRODUCT, SOFTMAX, WHOLE, inputs, is_identity, operation, tensor
-from .places import Places
+from seealike.models.names import calls
+from seealike.models.operations import (
+    ATTENTION,
+    MIXING,
+    PART,
+    PRODUCT,
+    SOFTMAX,
+    WHOLE,
+    arguments,
+    inputs,
+    is_identity,
+    operation,
+    shape,
+    tensor,
+)
+from seealike.models.places import ImageAxis, Places
 
 NOWHERE, CHANNELS, PLACES, UNKNOWN = "nowhere", "channels", "places", "unknown"
 
@@ -38,14 +51,14 @@ class Attention:
     product: Node
 
 
-def find(graph, places: dict[Node, Places], reached: set[Node]) -> list[Attention]:
+def find(graph, places: dict[Node, Places], axes: dict[Node, ImageAxis]) -> list[Attention]:
     """Every attention of a graph, in the order of execution; repeated names get `@k` like tensors."""
-    facts = _Facts(places, reached)
+    facts = _Facts(places, axes)
     found = []
     for node in graph.nodes:
-        if node.target in ATTENTION and node in reached:
+        if node.target in ATTENTION and node in axes:
             found.append(facts.fused(node))
-        elif node.target in SOFTMAX and node in reached:
+        elif node.target in SOFTMAX and node in axes:
             found += facts.written(node)
     return found
 
@@ -59,22 +72,22 @@ def owner(node: Node) -> str:
 @dataclass(frozen=True)
 class _Facts:
     places: dict[Node, Places]
-    reached: set[Node]
+    axes: dict[Node, ImageAxis]
 
     def along(self, node: Node, dim: int) -> str:
         """What lies along a dimension of a tensor."""
-        if node not in self.reached:
+        if node not in self.axes:
             return NOWHERE
         if node not in self.places:
             return UNKNOWN
         where = self.places[node]
-        if where.yx.isnan().all():
+        if where.nowhere.all():
             return NOWHERE
-        return PLACES if dim % tensor(node).ndim - 1 in where.dims else CHANNELS
+        return PLACES if self.axes[node].of_one(dim % len(shape(node))) in where.dims else CHANNELS
 
     def fused(self, node: Node) -> Attention:
-        query, key = node.args[:2]
-        queries, keys = tensor(query).shape[-2], tensor(key).shape[-2]
+        query, key = arguments(node)[:2]
+        queries, keys = shape(query)[-2], shape(key)[-2]
         kind = _kind(self.along(query, -2), self.along(key, -2), queries)
         return Attention(owner(node), _heads(query), int(queries), int(keys), kind, node, node)
 
@@ -83,13 +96,15 @@ class _Facts:
         if product is None:
             return _split(node, path)
         value, query_dim, key_dim, value_dim = _contraction(product, path[-1])
-        if value is None or tensor(path[-1]).ndim < 3:
+        if value is None or len(shape(path[-1])) < 3:
             return []
-        shape = tensor(path[-1]).shape
-        kind = _kind(self.along(path[-1], query_dim), self.along(value, value_dim), shape[query_dim])
+        sizes = shape(path[-1])
+        kind = _kind(self.along(path[-1], query_dim), self.along(value, value_dim), sizes[query_dim])
         if kind in ("token", "class") and any(n.target in MIXING for n in path):
             kind = "talking heads"
-        found = Attention(owner(product), _heads(path[-1]), int(shape[query_dim]), int(shape[key_dim]), kind, node, product)
+        found = Attention(
+            owner(product), _heads(path[-1]), int(sizes[query_dim]), int(sizes[key_dim]), kind, node, product
+        )
         return [found]
 
 
@@ -104,8 +119,8 @@ def _kind(queries: str, keys: str, count) -> str:
 
 
 def _heads(node: Node) -> int:
-    shape = tensor(node).shape
-    return shape[-3] if len(shape) > 3 and isinstance(shape[-3], int) else 1
+    sizes = shape(node)
+    return sizes[-3] if len(sizes) > 3 and isinstance(sizes[-3], int) else 1
 
 
 def _way_to_product(node: Node) -> tuple[list[Node], Node | None]:
@@ -130,13 +145,13 @@ def _contraction(product: Node, weights: Node) -> tuple[Node | None, int, int, i
     """The other operand of the product; then the axes of queries and keys in `weights`, of keys in the other."""
     if operation(product) == "einsum":
         return _einsum(product, weights)
-    a, b = product.args[:2]
+    a, b = arguments(product)[:2]
     return (b, -2, -1, -2) if a is weights else (a, -1, -2, -1)
 
 
 def _einsum(product: Node, weights: Node) -> tuple[Node | None, int, int, int]:
-    terms, result = product.args[0].replace(" ", "").split("->")
-    terms, operands = terms.split(","), list(product.args[1])
+    terms, result = arguments(product)[0].replace(" ", "").split("->")
+    terms, operands = terms.split(","), list(arguments(product)[1])
     if len(operands) != 2:
         return None, 0, 0, 0
     mine = terms[operands.index(weights)]
@@ -153,4 +168,4 @@ def _split(node: Node, path: list[Node]) -> list[Attention]:
     weighs = any(operation(u) == "mul" for u in path[-1].users)
     if not weighs:
         return []
-    return [Attention(owner(path[-1]), 1, 1, int(tensor(node).shape[node.args[1]]), "split", node, path[-1])]
+    return [Attention(owner(path[-1]), 1, 1, int(shape(node)[arguments(node)[1]]), "split", node, path[-1])]

@@ -16,23 +16,23 @@ import torch
 from torch import nn
 from torch.fx import GraphModule, Node
 
-from ..errors import StudyError, closest
-from . import attentions, kinds, residuals
-from .attentions import Attention
-from .names import Label, label
-from .operations import PART, WHOLE, inputs, is_identity, overwrites, tensor, written
-from .places import ImageAxis, Places
-from .probe import MIXED, Probe, probe
-from .residuals import Residual
-from .trace import like, trace
+from seealike.errors import StudyError, closest
+from seealike.models import attentions, kinds, residuals
+from seealike.models.attentions import Attention
+from seealike.models.names import Label, label
+from seealike.models.operations import PART, WHOLE, inputs, is_identity, overwrites, written
+from seealike.models.places import ImageAxis, Places
+from seealike.models.probe import Probe, probe
+from seealike.models.residuals import Residual
+from seealike.models.trace import like, trace
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A tensor of the network that has a name.
 
-    `shape` is that of one image; `depth` its place in the order of execution, 0 to 1; `listed` is false for a
-    mere part of another tensor, which only its own name finds.
+    `shape` is that of one image's part; `depth` its place in the order of execution, 0 to 1; `listed` is false for
+    a mere part of another tensor, which only its own name finds; `image_size` is that of the input, in pixels.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Layer:
     places: Places | None = field(repr=False)
     depth: float
     listed: bool
+    image_size: tuple[int, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,7 +87,7 @@ class Graph:
         found = tuple(x for x in self.layers if any(map(_regex(pattern).fullmatch, x.names))) if "*" in pattern else ()
         if not found:
             raise StudyError(self._no_match(pattern))
-        return tuple(x for x in found if x.name != "input")
+        return found
 
     def _of_kind(self, kind: str) -> tuple[Layer, ...]:
         if kind not in self.kinds:
@@ -110,7 +111,9 @@ class Graph:
     def fingerprint(self) -> str:
         """What the model computes: its operations, its weights, its buffers."""
         digest = hashlib.sha256(repr((self.size, [_signature(n) for n in self.module.graph.nodes])).encode())
-        for name, value in sorted({**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}.items()):
+        for name, value in sorted(
+            {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}.items()
+        ):
             digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
@@ -130,19 +133,19 @@ def _regex(pattern: str) -> re.Pattern:
 
 
 def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) -> Graph:
+    _refuse_mixed(name, seen.mixed)
     nodes = [n for n in module.graph.nodes if n in seen.axes and n.op == "call_function"]
-    _refuse_mixed(name, nodes, seen)
     roots = rearranged(module.graph, nodes)
     labels = label(nodes, roots)
-    layers = _layers(labels, seen)
+    layers = _layers(labels, seen, size[-2:])
     listed = [x for x in layers if x.listed]
     last = max(len(listed) - 1, 1)
     placed = tuple(replace(x, depth=i / last) for i, x in enumerate(listed))
     names = {n: x[0].text for n, x in labels.items()}
     found = residuals.find(module.graph, set(seen.axes), roots)
-    named = [Residual(*(names.get(roots.get(n, n), n.name) for n in t[:3]), *t) for t in found]
+    named = [_residual(names, roots, *one) for one in found]
     entry = next(n for n in module.graph.nodes if n.op == "placeholder")
-    source = Layer("input", (), entry, ImageAxis(0), size, seen.places.get(entry), 0.0, listed=False)
+    source = Layer("input", (), entry, ImageAxis(0), size, seen.places.get(entry), 0.0, False, size[-2:])
     return Graph(
         name=name,
         module=module,
@@ -150,24 +153,31 @@ def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) ->
         layers=placed,
         parts=(source, *(x for x in layers if not x.listed)),
         residuals=tuple(named),
-        attentions=tuple(attentions.find(module.graph, seen.places, set(seen.axes))),
+        attentions=tuple(attentions.find(module.graph, seen.places, seen.axes)),
         kinds=_kinds(labels, named, module, seen, names, roots),
         bytes_per_image=seen.bytes_per_image,
     )
 
 
-def _layers(labels: dict[Node, list[Label]], seen: Probe) -> list[Layer]:
+def _residual(names, roots, total: Node, skip: Node, branch: Node, projected: bool) -> Residual:
+    total_name, skip_name, branch_name = (names.get(roots.get(n, n), n.name) for n in (total, skip, branch))
+    return Residual(total_name, skip_name, branch_name, total, skip, branch, projected)
+
+
+def _layers(labels: dict[Node, list[Label]], seen: Probe, image_size) -> list[Layer]:
     found = []
     for node, names in labels.items():
         shape = seen.shapes[node]
         texts = tuple(dict.fromkeys(x.text for x in names))
         listed = node.target not in PART
-        found.append(Layer(texts[0], texts[1:], node, seen.axes[node], shape, seen.places.get(node), 0.0, listed))
+        found.append(
+            Layer(texts[0], texts[1:], node, seen.axes[node], shape, seen.places.get(node), 0.0, listed, image_size)
+        )
     return found
 
 
 def _kinds(labels, found, module, seen, names, roots) -> dict[str, frozenset[str]]:
-    attending = {a.name for a in attentions.find(module.graph, seen.places, set(seen.axes)) if a.kind != "split"}
+    attending = {a.name for a in attentions.find(module.graph, seen.places, seen.axes) if a.kind != "split"}
     returned = [n for n, x in labels.items() if any(one.call and one.call.path in attending for one in x)]
     members = {
         "block": kinds.blocks(labels, found),
@@ -198,8 +208,7 @@ def rearranged(graph, nodes: list[Node]) -> dict[Node, Node]:
     return roots
 
 
-def _refuse_mixed(name: str, nodes: list[Node], seen: Probe) -> None:
-    mixed = next((n for n in nodes if seen.axes[n] == MIXED), None)
+def _refuse_mixed(name: str, mixed: Node | None) -> None:
     if mixed is not None:
         raise StudyError(
             f"{name}: the images of a batch reach each other at {mixed.name} (operation {mixed.target}), so a layer "

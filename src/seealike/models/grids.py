@@ -4,11 +4,13 @@ Along each axis the centre of what output position i sees is an affine function 
 every output position follows from the pixels of the input positions, which must lie on a regular grid.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from .operations import ADAPTIVE_POOL, AVERAGE_POOL, MAX_POOL, aten
-from .places import constant
+from seealike.models.operations import ADAPTIVE_POOL, AVERAGE_POOL, MAX_POOL, aten
+from seealike.models.places import constant
 
 CONVOLUTIONS = {aten.conv1d.default, aten.conv1d.padding, aten.conv2d.default, aten.conv2d.padding}
 RESIZINGS = {
@@ -50,7 +52,7 @@ def _pointwise(arguments: tuple) -> bool:
 
 
 def _one_channel(yx: Tensor) -> Tensor:
-    return yx[:, :, :1] if constant(yx, 2) else yx.nanmean(2, keepdim=True)
+    return yx[:, :, :1] if constant(yx, 2) else yx.mean(2, keepdim=True)
 
 
 def _lines(yx: Tensor) -> list[Tensor] | None:
@@ -68,12 +70,12 @@ def _regular(line: Tensor) -> tuple[float, float] | None:
         return None
     pitch = (line[at[-1]] - line[at[0]]) / (at[-1] - at[0])
     origin = line[at[0]] - pitch * at[0]
-    return (origin, pitch) if torch.allclose(line[at], origin + pitch * at, atol=1e-2) else None
+    return (float(origin), float(pitch)) if torch.allclose(line[at], origin + pitch * at, atol=1e-2) else None
 
 
-def _pair(value) -> tuple:
+def _pair(value) -> tuple[Any, ...]:
     value = tuple(value) if isinstance(value, list | tuple) else (value,)
-    return value * 2 if len(value) == 1 else value
+    return (value[0], value[0]) if len(value) == 1 else value
 
 
 def _seen(target, arguments: tuple, axis: int, before: int, after: int) -> Tensor:
@@ -87,7 +89,7 @@ def _seen(target, arguments: tuple, axis: int, before: int, after: int) -> Tenso
     return i * stride + dilation * (kernel - 1) / 2 - padding
 
 
-def _window(target, arguments: tuple, axis: int) -> tuple[int, int, float, int]:
+def _window(target, arguments: tuple, axis: int) -> tuple[int, int, int | float, int]:
     given = dict(enumerate(arguments))
     if target in CONVOLUTIONS:
         kernel, stride, padding, dilation = given[1].shape[2 + axis], given.get(3, 1), given.get(4, 0), given.get(5, 1)

@@ -1,12 +1,14 @@
 """Kinds of tensors that a selection can ask for: @block @residual @attention @mlp @norm."""
 
 import re
+from collections import Counter
+from itertools import pairwise
 
 from torch.fx import Node
 
-from .names import Call, Label, calls
-from .operations import LINEAR, NORM, WHOLE, inputs, is_identity, operation, tensor
-from .residuals import Residual
+from seealike.models.names import Call, Label, calls
+from seealike.models.operations import LINEAR, NORM, WHOLE, arguments, inputs, is_identity, operation, shape
+from seealike.models.residuals import Residual
 
 # LayerNorm2d and RMSNorm are norms; ConvNormAct and BatchNormAct2d return an activation.
 NAMED_NORM = re.compile(r"norm(\dd)?$", re.IGNORECASE)
@@ -16,7 +18,8 @@ KINDS = ("block", "residual", "attention", "mlp", "norm")
 def blocks(labels: dict[Node, list[Label]], residuals: list[Residual]) -> list[Node]:
     """Outputs of the outermost modules that own a residual addition; without residuals, of the composite modules.
 
-    A composite module is one whose operations belong to several modules below it: an Inception or dense block.
+    A composite module is one whose operations belong to several modules below it, and whose class occurs more
+    than once: an Inception or dense block.
     """
     owners = {calls(r.node)[-1] for r in residuals if calls(r.node) and not calls(r.node)[-1].is_container}
     if not owners:
@@ -29,9 +32,11 @@ def _composites(labels: dict[Node, list[Label]]) -> set[Call]:
     below: dict[Call, set[Call]] = {}
     for node in labels:
         around = calls(node)
-        for outer, inner in zip(around, around[1:], strict=False):
+        for outer, inner in pairwise(around):
             below.setdefault(outer, set()).add(inner)
-    return {call for call, inner in below.items() if len(inner) > 1 and not call.is_container}
+    found = [call for call, inner in below.items() if len(inner) > 1 and not call.is_container]
+    classes = Counter(call.kind for call in found)
+    return {call for call in found if classes[call.kind] > 1}
 
 
 def mlps(labels: dict[Node, list[Label]]) -> list[Node]:
@@ -53,13 +58,13 @@ def _is_gate(node: Node) -> bool:
 def _is_map(node: Node) -> bool:
     """A linear map of channels: a linear layer or a 1 x 1 convolution."""
     if operation(node) in ("conv2d", "conv1d"):
-        return all(k == 1 for k in tensor(node.args[1]).shape[2:])
+        return all(k == 1 for k in shape(arguments(node)[1])[2:])
     return node.target in LINEAR
 
 
 def _through_elementwise(node: Node) -> list[Node]:
     """What feeds a map through activations, gates and norms, at least one of them no mere rearrangement."""
-    found, active, todo = [], False, [node.args[0]]
+    found, active, todo = [], False, [arguments(node)[0]]
     seen = set()
     while todo:
         now = todo.pop()
@@ -67,11 +72,16 @@ def _through_elementwise(node: Node) -> list[Node]:
             continue
         seen.add(now)
         if _is_map(now):
-            found.append(now)
-        elif _elementwise(now):
+            found += [] if _is_gate(now) else [now]
+        elif _elementwise(now) or (node.target in LINEAR and _is_depthwise(now)):
             active = active or not (is_identity(now) or now.target in WHOLE)
             todo += inputs(now)
     return found if active else []
+
+
+def _is_depthwise(node: Node) -> bool:
+    """A convolution of each channel by itself, as between the two maps of a PVT's MLP."""
+    return operation(node) == "conv2d" and len(arguments(node)) > 6 and arguments(node)[6] == shape(node)[1] > 1
 
 
 def _elementwise(node: Node) -> bool:

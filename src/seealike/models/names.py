@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch.fx import Node
 
-from .operations import carries_tensors, operation
+from seealike.models.operations import carries_tensors, operation
 
 CONTAINERS = {f"torch.nn.modules.container.{c}" for c in ("Sequential", "ModuleList", "ModuleDict")}
 
@@ -37,7 +37,7 @@ class Label:
 
     @property
     def depth(self) -> int:
-        return len(self.call.chain)
+        return len(self.call.chain) if self.call else 0
 
 
 def calls(node: Node) -> tuple[Call, ...]:
@@ -79,7 +79,7 @@ def _shown_first(node: Node, labels: list[Label]) -> list[Label]:
     """Outermost module around the tensor that returns it; else the first that passes it on; else its operation."""
     around = {call.chain for call in calls(node)}
     modules = [one for one in labels if one.call and not one.call.is_container]
-    own = [one for one in modules if one.call.chain in around]
+    own = [one for one in modules if one.call and one.call.chain in around]
     shown = min(own, key=lambda one: one.depth) if own else modules[0] if modules else labels[0]
     return [shown, *(one for one in labels if one is not shown)]
 

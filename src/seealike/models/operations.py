@@ -1,6 +1,7 @@
 """What kind of operation a node of a traced graph is, and the tensors that flow through it."""
 
 import operator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,13 +46,17 @@ CAST = {
     aten._to_copy.default,
     aten.type_as.default,
 }
-IDENTITY = DROPOUT | CAST | {
-    aten.clone.default,
-    aten.contiguous.default,
-    aten.alias.default,
-    aten.detach.default,
-    aten.lift_fresh_copy.default,
-}
+IDENTITY = (
+    DROPOUT
+    | CAST
+    | {
+        aten.clone.default,
+        aten.contiguous.default,
+        aten.alias.default,
+        aten.detach.default,
+        aten.lift_fresh_copy.default,
+    }
+)
 # The same numbers of each image at other indices.
 WHOLE = {
     aten.view.default,
@@ -97,6 +102,8 @@ PART = {
     aten.im2col.default,
 }
 REARRANGEMENT = WHOLE | PART
+# Elementwise as well, though torch does not tag them so.
+UNTAGGED = {"hardswish", "mish", "relu6", "gelu", "prelu", "log_sigmoid", "masked_fill", "multiply", "divide", "negative"}
 # Their output has the shape of an image tensor and none of its numbers.
 SHAPE_ONLY = {
     *("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like"),
@@ -114,10 +121,22 @@ def operation(node: Node) -> str:
     return name if name.endswith("__") else name.removesuffix("_")
 
 
+def arguments(node: Node) -> tuple[Any, ...]:
+    """A node's positional arguments: nodes, numbers, lists of them."""
+    return tuple(node.args)
+
+
 def tensor(node: Node) -> Tensor | None:
     """The traced (fake) tensor of a node; None where it holds something else."""
     value = node.meta.get("val")
     return value if isinstance(value, Tensor) else None
+
+
+def shape(node: Node) -> tuple[Any, ...]:
+    """The traced shape of a node's tensor; the batch is a symbol in it."""
+    value = tensor(node)
+    assert value is not None
+    return tuple(value.shape)
 
 
 def carries_tensors(node: Node) -> bool:
@@ -135,10 +154,15 @@ def inputs(node: Node) -> list[Node]:
     return [n for n in node.all_input_nodes if carries_tensors(n)]
 
 
+def is_pointwise(node: Node) -> bool:
+    """Does each number of the output come from the numbers at its own place?"""
+    return torch.Tag.pointwise in getattr(node.target, "tags", ()) or operation(node) in UNTAGGED
+
+
 def is_identity(node: Node) -> bool:
     """Does the node only pass its tensor on (dropout in eval, a copy, a cast between floats)?"""
     if node.target in DROPOUT:
-        return not node.args[2]
+        return not arguments(node)[2]
     return node.target in IDENTITY
 
 
@@ -148,9 +172,9 @@ def overwrites(node: Node) -> bool:
     return bool(schema and schema.is_mutable) and not (node.target in DROPOUT and is_identity(node))
 
 
-def written(node: Node) -> list[Node]:
+def written(node: Node) -> list[Any]:
     """The inputs that an in-place operation overwrites."""
-    schema = node.target._schema
+    schema = getattr(node.target, "_schema")  # noqa: B009
     names = [a.name for a in schema.arguments if a.alias_info and a.alias_info.is_write]
-    given = dict(zip([a.name for a in schema.arguments], node.args, strict=False)) | dict(node.kwargs)
+    given = dict(zip([a.name for a in schema.arguments], arguments(node), strict=False)) | dict(node.kwargs)
     return [given[name] for name in names if isinstance(given.get(name), Node)]

@@ -2,7 +2,8 @@
 
 A `Places` says it for one image of a tensor: along which dimensions the position changes, and the
 pixel (row, column; the centre of what the position covers) at each. A token that stands for no part
-of the image (CLS, registers) has place NaN; a padded position, infinity.
+of the image (CLS, registers) is at minus infinity, a padded position at plus infinity: both compare equal
+to themselves, as NaN would not.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 # A position that stands for no part of the image, and one that only fills up a window.
-NOWHERE, PADDING = float("nan"), float("inf")
+NOWHERE, PADDING = float("-inf"), float("inf")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class ImageAxis:
         x = x.unflatten(0, (self.outer, -1, self.inner)).movedim(1, 0)
         return x.squeeze(2) if self.inner == 1 else x.squeeze(1) if self.outer == 1 else x
 
+    def of_one(self, dim: int) -> int:
+        """Where another dimension of the tensor is in the tensor of one image."""
+        return dim - (dim > self.dim) + (self.outer > 1) + (self.inner > 1)
+
 
 @dataclass(frozen=True, eq=False)
 class Places:
@@ -54,17 +59,23 @@ class Places:
     @property
     def nowhere(self) -> Tensor:
         """Positions that stand for no part of the image: CLS tokens, registers."""
-        return torch.isnan(self.yx).any(0)
-
-
-def same(a: Tensor, b: Tensor) -> bool:
-    """Equal, NaN and infinity included."""
-    return bool(((a == b) | (a.isnan() & b.isnan())).all())
+        return (self.yx == NOWHERE).any(0)
 
 
 def constant(yx: Tensor, dim: int) -> bool:
     """Is the place the same all along a dimension?"""
-    return yx.shape[dim] == 1 or yx.stride(dim) == 0 or same(yx, yx.narrow(dim, 0, 1))
+    if yx.shape[dim] == 1 or yx.stride(dim) == 0:
+        return True
+    first, last = yx.narrow(dim, 0, 1), yx.narrow(dim, -1, 1)
+    return bool((first == last).all()) and bool((yx == first).all())
+
+
+def shrunk(yx: Tensor) -> Tensor:
+    """The same places with size 1 wherever they do not change, the component apart."""
+    for dim in sorted(range(1, yx.ndim), key=lambda d: -yx.shape[d]):
+        if constant(yx, dim):
+            yx = yx.narrow(dim, 0, 1)
+    return yx
 
 
 def of_one_image(yx: Tensor, axis: ImageAxis) -> Places | None:
@@ -72,9 +83,6 @@ def of_one_image(yx: Tensor, axis: ImageAxis) -> Places | None:
     rows = torch.stack([axis.rows(c) for c in yx])
     if not constant(rows, 1):
         return None
-    one = rows[:, 0]
-    dims = tuple(d for d in range(one.ndim - 1) if not constant(one, d + 1))
-    for d in range(one.ndim - 1, 0, -1):
-        if d - 1 not in dims:
-            one = one.select(d, 0)
-    return Places(dims, one.clone())
+    one = shrunk(rows[:, 0])
+    dims = tuple(d - 1 for d in range(1, one.ndim) if one.shape[d] > 1)
+    return Places(dims, one.reshape(2, *(s for s in one.shape[1:] if s > 1)).clone())

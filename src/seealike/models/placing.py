@@ -4,18 +4,30 @@ The places of a tensor are a tensor `yx` of shape 2 x (its shape): pixel row and
 They are sent through the very rearrangements that the numbers go through. None: not known.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.fx import Node
 from torch.fx.node import map_arg
 
-from . import grids
-from .operations import ATTENTION, LINEAR, NORM, PRODUCT, REARRANGEMENT, SOFTMAX, aten, is_identity, operation
-from .places import NOWHERE, PADDING, constant, same
+from seealike.models import grids
+from seealike.models.operations import (
+    ATTENTION,
+    LINEAR,
+    NORM,
+    PRODUCT,
+    REARRANGEMENT,
+    SOFTMAX,
+    arguments,
+    aten,
+    is_identity,
+    operation,
+)
+from seealike.models.places import NOWHERE, PADDING, constant, shrunk
 
 REDUCTIONS = {"mean", "sum", "amax", "amin", "var", "std", "norm", "linalg_vector_norm", "logsumexp", "var_mean"}
 JOINS = {aten.cat.default, aten.stack.default, aten.gather.default}
-PADS = {aten.pad.default, aten.constant_pad_nd.default}
 
 
 def pixels(images: Tensor) -> Tensor:
@@ -25,14 +37,14 @@ def pixels(images: Tensor) -> Tensor:
     return torch.stack(grid)[:, None, None].expand(2, *images.shape)
 
 
-def follow(node: Node, values: dict, places: dict, output) -> Tensor | tuple | None:
+def follow(node: Node, value: Callable[[Node], object], places: dict, output) -> Tensor | tuple | None:
     """The places of a node's output, from the values and the places of its inputs."""
     known = [places[n] for n in node.all_input_nodes if places.get(n) is not None]
     if not known:
         return None
     rule = _rule(node)
     try:
-        found = rule(node, values, places, output) if rule else None
+        found = rule(node, value, places, output) if rule else None
     except (RuntimeError, IndexError, TypeError, ValueError):
         return None  # an unusual form of the operation: not known is always right
     return found if not isinstance(found, Tensor) or found.shape[1:] == getattr(output, "shape", None) else None
@@ -61,30 +73,30 @@ def _rule(node: Node):
     return None
 
 
-def _leave(node, values, places, output):
-    return places[node.args[0]]
+def _leave(node, value, places, output):
+    return places[arguments(node)[0]]
 
 
-def _norm(node, values, places, output):
+def _norm(node, value, places, output):
     """A layer norm makes one position of what it normalises together (the four pixels of a patch merging)."""
-    yx = places[node.args[0]]
+    yx = places[arguments(node)[0]]
     if operation(node) in ("layer_norm", "rms_norm"):
-        for dim in range(1, len(node.args[1]) + 1):
+        for dim in range(1, len(arguments(node)[1]) + 1):
             yx = _mean(yx, -dim)
     return yx.expand(2, *output.shape)
 
 
-def _rearrange(node, values, places, output):
+def _rearrange(node, value, places, output):
     def component(c):
         def of(n):
             if places.get(n) is not None:
                 return places[n][c] if isinstance(places[n], Tensor) else [p[c] for p in places[n]]
-            value = values[n]
-            fill = isinstance(value, Tensor) and value.is_floating_point()
-            return torch.full(value.shape, NOWHERE) if fill else value
+            held = value(n)
+            fill = isinstance(held, Tensor) and held.is_floating_point()
+            return torch.full(held.shape, NOWHERE) if fill else held
 
-        args, kwargs = map_arg(node.args, of), map_arg(node.kwargs, of)
-        if node.target in PADS and "constant" in (*node.args[2:3], "constant"):
+        args, kwargs = map_arg(arguments(node), of), map_arg(node.kwargs, of)
+        if _fills(node):
             return torch.nn.functional.pad(args[0], args[1], value=PADDING)
         return node.target(*args, **kwargs)
 
@@ -94,14 +106,19 @@ def _rearrange(node, values, places, output):
     return tuple(torch.stack(pair) for pair in zip(y, x, strict=True))
 
 
-def _grid(node, values, places, output):
-    yx = places[node.args[0]]
-    arguments = map_arg(node.args, lambda n: values[n])
-    return grids.rescale(node.target, arguments, yx, output)
+def _fills(node: Node) -> bool:
+    """A padding with a constant, not with the image's own edge."""
+    mode = (*arguments(node), "constant", "constant", "constant")[2]
+    return node.target is aten.constant_pad_nd.default or (node.target is aten.pad.default and mode == "constant")
 
 
-def _linear(node, values, places, output):
-    yx = places.get(node.args[0] if node.target is aten.linear.default else node.args[1])
+def _grid(node, value, places, output):
+    yx = places[arguments(node)[0]]
+    return grids.rescale(node.target, map_arg(arguments(node), value), yx, output)
+
+
+def _linear(node, value, places, output):
+    yx = places.get(arguments(node)[0] if node.target is aten.linear.default else arguments(node)[1])
     return None if yx is None else _mean(yx, -1).expand(2, *output.shape)
 
 
@@ -110,13 +127,15 @@ def _mean(yx: Tensor, dim: int) -> Tensor:
     first = yx.narrow(dim, 0, 1)
     if constant(yx, dim):
         return first
-    return torch.where(yx.isfinite(), yx, NOWHERE).nanmean(dim, keepdim=True)
+    known = yx.isfinite()
+    mean = torch.where(known, yx, 0).sum(dim, keepdim=True) / known.sum(dim, keepdim=True)
+    return torch.where(known.any(dim, keepdim=True), mean, first)
 
 
-def _reduce(node, values, places, output):
-    yx = places[node.args[0]]
+def _reduce(node, value, places, output):
+    yx = places[arguments(node)[0]]
     at = 2 if operation(node) == "linalg_vector_norm" or operation(node) == "norm" else 1
-    dims = node.args[at] if len(node.args) > at else node.kwargs.get("dim")
+    dims = arguments(node)[at] if len(arguments(node)) > at else node.kwargs.get("dim")
     dims = [dims] if isinstance(dims, int) else list(dims)
     rank = yx.ndim - 1
     for dim in dims:
@@ -128,24 +147,24 @@ def _reduce(node, values, places, output):
     return (yx,) * len(output) if isinstance(output, tuple) else yx
 
 
-def _attend(node, values, places, output):
-    query = places[node.args[0]]
+def _attend(node, value, places, output):
+    query = places[arguments(node)[0]]
     return _mean(query, -1).expand(2, *output.shape)
 
 
-def _product(node, values, places, output):
+def _product(node, value, places, output):
     if node.target is aten.einsum.default:
         return _einsum(node, places, output)
-    a, b = (places.get(n) for n in node.args[:2])
+    a, b = (places.get(n) for n in arguments(node)[:2])
     rows = a.narrow(-1, 0, 1) if a is not None and a.ndim > 2 and constant(a, -1) else None
     columns = b.narrow(-2, 0, 1) if b is not None and b.ndim > 2 and constant(b, -2) else None
     return _first_informative([rows, columns], output)
 
 
 def _einsum(node, places, output):
-    terms, result = node.args[0].replace(" ", "").split("->")
+    terms, result = arguments(node)[0].replace(" ", "").split("->")
     found = []
-    for term, operand in zip(terms.split(","), node.args[1], strict=True):
+    for term, operand in zip(terms.split(","), arguments(node)[1], strict=True):
         yx = places.get(operand)
         if yx is not None and all(constant(yx, 1 + i) for i, c in enumerate(term) if c not in result):
             kept = [c for c in term if c in result]
@@ -158,16 +177,16 @@ def _einsum(node, places, output):
 
 
 def _first_informative(candidates: list[Tensor | None], output) -> Tensor | None:
-    candidates = [c.broadcast_to(2, *output.shape) for c in candidates if c is not None]
-    telling = [c for c in candidates if _varies(c) or c.isnan().any()]
-    return (telling or candidates or [None])[0]
+    known = [c.broadcast_to(2, *output.shape) for c in candidates if c is not None]
+    telling = [c for c in known if _varies(c) or (c == NOWHERE).any()]
+    return next(iter(telling or known), None)
 
 
 def _varies(yx: Tensor) -> bool:
-    return not same(yx, yx[(slice(None), *[slice(0, 1)] * (yx.ndim - 1))].expand_as(yx))
+    return shrunk(yx).numel() > 2
 
 
-def _combine(node, values, places, output):
+def _combine(node, value, places, output):
     """Elementwise: the places of the operands, which must agree where both vary (a gate's do not)."""
     shape = (2, *output.shape)
     known = {id(p): p for n in node.all_input_nodes if isinstance(p := places.get(n), Tensor)}
@@ -182,13 +201,15 @@ def _combine(node, values, places, output):
 
 def _agreed(varying: list[Tensor]) -> Tensor | None:
     """The mean of places that differ by less than a step of their grid (paths through other strides do); else none."""
-    first, *others = varying
+    shape = varying[0].shape
+    first, *others = map(shrunk, varying)
     for other in others:
         apart = (first - other).abs()
         if bool((apart[apart.isfinite()] >= _step(first)).any()):
             return None
-        first = torch.where(first.isfinite() & other.isfinite(), (first + other) / 2, torch.where(first.isfinite(), first, other))
-    return first
+        either = torch.where(first.isfinite(), first, other)
+        first = torch.where(first.isfinite() & other.isfinite(), (first + other) / 2, either)
+    return first.broadcast_to(shape)
 
 
 def _step(yx: Tensor) -> float:

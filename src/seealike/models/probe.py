@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.fx import Interpreter, Node
 
-from .operations import carries_tensors, tensor
-from .places import ImageAxis, Places, of_one_image
-from .placing import follow, pixels
+from seealike.models.operations import carries_tensors, tensor
+from seealike.models.places import ImageAxis, Places, of_one_image
+from seealike.models.placing import follow, pixels
 
 IMAGES = 3
 MIXED = "mixed"
@@ -23,9 +23,10 @@ MIXED = "mixed"
 class Probe:
     """What was seen: where the images are, where the pixels are, how much memory was alive."""
 
-    axes: dict[Node, ImageAxis | str] = field(default_factory=dict)
+    axes: dict[Node, ImageAxis] = field(default_factory=dict)
     places: dict[Node, Places] = field(default_factory=dict)
     shapes: dict[Node, tuple[int, ...]] = field(default_factory=dict)
+    mixed: Node | None = None  # the first tensor in which the images reach each other
     bytes_per_image: float = 0.0
 
 
@@ -42,7 +43,7 @@ class _Run(Interpreter):
         else:
             output = super().run_node(n)
             if n.op == "call_function" and carries_tensors(n):
-                self.pixels[n] = follow(n, _Values(self.env), self.pixels, _cpu(output))
+                self.pixels[n] = follow(n, lambda m: _cpu(self.env[m]), self.pixels, _cpu(output))
         if isinstance(output, Tensor) and output.is_floating_point() and n.op != "get_attr":
             self.look(n, output)
         self.found.bytes_per_image = max(self.found.bytes_per_image, self.alive(output) / IMAGES)
@@ -51,15 +52,16 @@ class _Run(Interpreter):
 
     def look(self, n: Node, output: Tensor) -> None:
         axis = find_axis(n, output)
-        if axis is None:
+        if axis == MIXED:
+            self.found.mixed = self.found.mixed or n
+        if not isinstance(axis, ImageAxis):
             return
         self.found.axes[n] = axis
-        self.found.shapes[n] = tuple(axis.rows(output).shape[1:]) if isinstance(axis, ImageAxis) else ()
+        self.found.shapes[n] = tuple(axis.rows(output).shape[1:])
         yx = self.pixels.get(n)
-        if isinstance(yx, Tensor) and isinstance(axis, ImageAxis):
-            places = of_one_image(yx, axis)
-            if places is not None:
-                self.found.places[n] = places
+        places = of_one_image(yx, axis) if isinstance(yx, Tensor) else None
+        if places is not None:
+            self.found.places[n] = places
 
     def alive(self, output) -> int:
         """Bytes of the tensors that hold images and are still needed, shared storage once."""
@@ -70,16 +72,6 @@ class _Run(Interpreter):
     def forget(self, n: Node) -> None:
         for gone in self.user_to_last_uses.get(n, []):
             self.pixels.pop(gone, None)
-
-
-class _Values:
-    """Values by node, as the interpreter holds them, on the CPU where places live."""
-
-    def __init__(self, env):
-        self.env = env
-
-    def __getitem__(self, node: Node):
-        return _cpu(self.env[node])
 
 
 def _cpu(value):

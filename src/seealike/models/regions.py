@@ -4,10 +4,14 @@
 submodule of its own. Opening one puts its nodes back between the calls that enter and leave the mode.
 """
 
+from typing import Any
+
 import torch
 from torch.amp.autocast_mode import _enter_autocast, _exit_autocast
 from torch.fx import GraphModule, Node
 from torch.fx.graph_module import _get_attr
+
+from seealike.models.operations import arguments
 
 # name of the wrapper -> which argument is the wrapped module
 WRAPPERS = {"wrap_with_set_grad_enabled": 1, "wrap_with_autocast": 4}
@@ -31,25 +35,25 @@ def _wrapper(node: Node) -> str | None:
 
 
 def _open(module: GraphModule, node: Node) -> None:
-    graph, name = module.graph, _wrapper(node)
+    graph, name = module.graph, str(_wrapper(node))
     at = WRAPPERS[name]
-    inner = module.get_submodule(node.args[at].target)
+    inner: Any = module.get_submodule(arguments(node)[at].target)
     with graph.inserting_before(node):
         leave = _enter(graph, name, node)
-        outputs = _copy(module, inner, dict(zip(_placeholders(inner), node.args[at + 1 :], strict=True)))
+        outputs = _copy(module, inner, dict(zip(_placeholders(inner), arguments(node)[at + 1 :], strict=True)))
         leave()
     for user in list(node.users):
-        user.replace_all_uses_with(outputs[user.args[1]])
+        user.replace_all_uses_with(outputs[arguments(user)[1]])
         graph.erase_node(user)
     graph.erase_node(node)
 
 
 def _enter(graph, name, node):
     if name == "wrap_with_autocast":
-        state = graph.call_function(_enter_autocast, node.args[:4])
+        state = graph.call_function(_enter_autocast, arguments(node)[:4])
         return lambda: graph.call_function(_exit_autocast, (state,))
     before = graph.call_function(torch.is_grad_enabled)
-    graph.call_function(torch._C._set_grad_enabled, (node.args[0],))
+    graph.call_function(torch._C._set_grad_enabled, (arguments(node)[0],))
     return lambda: graph.call_function(torch._C._set_grad_enabled, (before,))
 
 
@@ -57,10 +61,10 @@ def _placeholders(module: GraphModule) -> list[Node]:
     return [n for n in module.graph.nodes if n.op == "placeholder"]
 
 
-def _copy(module: GraphModule, inner: GraphModule, new: dict[Node, object]) -> tuple:
+def _copy(module: GraphModule, inner: GraphModule, new: dict[Node, Any]) -> tuple:
     for node in inner.graph.nodes:
         if node.op == "output":
-            return node.args[0] if not isinstance(node.args[0], tuple) else tuple(new[n] for n in node.args[0])
+            return tuple(new[n] for n in arguments(node)[0])
         if node.op != "placeholder":
             new[node] = copy = module.graph.node_copy(node, lambda n: new[n])
             if node.op == "get_attr":

@@ -10,7 +10,20 @@ from dataclasses import dataclass
 
 from torch.fx import Graph, Node
 
-from .operations import ADD, MIXING, NORM, POOL, REARRANGEMENT, inputs, is_identity, tensor
+from seealike.models.operations import (
+    ADD,
+    MIXING,
+    NORM,
+    PART,
+    POOL,
+    REARRANGEMENT,
+    arguments,
+    aten,
+    inputs,
+    is_identity,
+    shape,
+    tensor,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ def find(graph: Graph, reached: set[Node], roots: dict[Node, Node]) -> list[tupl
     for node in nodes:
         if node.target not in ADD or node not in reached:
             continue
-        a, b = node.args[:2]
+        a, b = arguments(node)[:2]
         if isinstance(a, Node) and isinstance(b, Node) and a is not b and _alike(a, b):
             found += _classified(node, a, b, order, above, nodes, reached, roots)
     return found
@@ -54,8 +67,7 @@ def find(graph: Graph, reached: set[Node], roots: dict[Node, Node]) -> list[tupl
 
 def _alike(a: Node, b: Node) -> bool:
     """Equal shapes, that of the batch included."""
-    one, other = tensor(a), tensor(b)
-    return one is not None and other is not None and list(map(str, one.shape)) == list(map(str, other.shape))
+    return tensor(a) is not None and tensor(b) is not None and [*map(str, shape(a))] == [*map(str, shape(b))]
 
 
 def _classified(node, a, b, order, above, nodes, reached, roots):
@@ -86,5 +98,13 @@ def _mixers(side: list[Node]) -> int:
 def _is_projection(side: list[Node], addition: Node) -> bool:
     """At most one convolution or linear, with norms, pools and rearrangements, used by nothing else."""
     plain = MIXING | NORM | POOL | REARRANGEMENT
+    if any(_takes_a_part(n) for n in side):
+        return False
     private = all(user in side or user is addition for n in side for user in n.users if tensor(user) is not None)
     return _mixers(side) <= 1 and private and all(n.target in plain or is_identity(n) for n in side)
+
+
+def _takes_a_part(node: Node) -> bool:
+    """Some of the channels, as the pieces that Res2Net adds up: not the tensor, and no skip of it."""
+    strided = node.target is aten.slice.Tensor and len(arguments(node)) > 4 and arguments(node)[4] > 1
+    return node.target in PART - {aten.pad.default, aten.constant_pad_nd.default} and not strided

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.fx import Interpreter, Node
 
-from ..errors import RunError
-from .graph import Graph, Layer
-from .operations import REARRANGEMENT, is_identity, overwrites, written
+from seealike.errors import RunError
+from seealike.models.graph import Graph, Layer
+from seealike.models.operations import REARRANGEMENT, is_identity, overwrites, written
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Operation:
     @property
     def rows(self) -> Tensor:
         """The output with the images as its first dimension."""
+        assert self.output is not None, "the operation has not run yet"
         return self.layer.axis.rows(self.output)
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.export import Dim, export
 from torch.fx import GraphModule
 
-from ..errors import StudyError
-from .regions import open_regions
+from seealike.errors import StudyError
+from seealike.models.regions import open_regions
 
 # One image would be specialised on ("0/1 specialisation"), so a trace sees two.
 TRACED_IMAGES = 2
@@ -89,8 +89,9 @@ def _refuse_finite_batches(name: str, ranges: dict) -> None:
 def _refusal(name: str, size: tuple[int, ...], error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = lines[0] if lines else type(error).__name__
+    wanted = "x".join(map(str, size))
     return (
-        f"{name} cannot be traced with images of size {'x'.join(map(str, size))}: {type(error).__name__}: {reason[:300]}\n"
+        f"{name} cannot be traced with images of size {wanted}: {type(error).__name__}: {reason[:300]}\n"
         "What to try: the size it was made for; an eager attention implementation in place of custom kernels; "
         "no Python branch on the values of tensors in its forward."
     )

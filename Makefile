@@ -1,0 +1,37 @@
+# Everything runs in .venv, made on first use. pip reads your own index settings.
+.DEFAULT_GOAL := test
+.PHONY: test test-all lint bench
+
+PYTHON := $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/pip install -q --no-compile --prefer-binary --disable-pip-version-check -c constraints.txt
+
+# two test workers, one thread each: more threads than cores would slow both
+test test-all: export OMP_NUM_THREADS = 1
+
+test: .venv/.done
+	$(BIN)/python -m pytest
+
+test-all: .venv/.done
+	$(BIN)/python -m pytest -m "long or not long"
+
+lint: .venv/.done
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+bench: .venv/.done-bench
+	$(BIN)/python bench/cka.py
+
+.venv/.done: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No python3 found: seealike needs Python 3.11 or newer."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "seealike needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)."; \
+	  echo "Name another: make PYTHON=/path/to/python"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+.venv/.done-bench: .venv/.done
+	$(PIP) -e '.[bench]'
+	@touch $@

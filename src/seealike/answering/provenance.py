@@ -1,0 +1,96 @@
+"""What is kept with every answer: the question, the models, the images, how they were prepared, what was left out."""
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import xarray as xr
+
+from seealike.kernel import GROUPS
+from seealike.models.source import ModelSource
+from seealike.plan import Plan, Question
+from seealike.plan.passes import Pass
+
+SHOWN = 20  # names of unreadable images kept in an answer
+
+
+def provenance(plan: Plan, run: Pass, question: Question) -> dict[str, Any]:
+    """The attributes of an answer."""
+    failed = run.failed
+    return {
+        "measure": question.measure.name,
+        "measure_version": question.measure.version,
+        "citation": question.measure.citation,
+        "ask": question.name,
+        "title": plan.study.title,
+        "question": asdict(plan.study.ask[question.name].measure),  # type: ignore[call-overload]
+        "models": {name: _model(plan, run, name) for name in question.models},
+        "images": {
+            "name": run.images.name,
+            "source": run.images.images.text,
+            "count": run.count,
+            "fingerprint": run.images.images.fingerprint,
+            "unreadable": len(failed),
+            "unreadable_images": [f"{f.id}: {f.reason}" for f in failed[:SHOWN]],
+        },
+        "batch": run.batch,
+        "seed": plan.study.seed,
+        "crop": plan.study.crop,
+        "dtype": plan.machine.dtype,
+        "device": plan.machine.device,
+        "groups": GROUPS,
+        "versions": {name: _version(name) for name in ("seealike", "torch", "timm")}
+        | {"python": platform.python_version()},
+    }
+
+
+def _model(plan: Plan, run: Pass, name: str) -> dict[str, Any]:
+    source, built, graph = plan.study.models[name], plan.built[name], run.graphs[name]
+    written = source if isinstance(source, ModelSource) else ModelSource(_class(source))
+    return {
+        "source": written.source,
+        "weights": built.weights,
+        "fingerprint": graph.fingerprint,
+        "parameters": graph.parameters,
+        "input": list(graph.size),
+        "preprocessing": run.preprocessings[name].text if run.images.first() is None else "as given",
+        "tags": dict(written.tags),
+    }
+
+
+def _class(source: Any) -> str:
+    return source if isinstance(source, str) else f"{type(source).__module__}.{type(source).__qualname__}"
+
+
+def notes(plan: Plan, run: Pass, question: Question, answer: xr.Dataset) -> list[str]:
+    """What a reader of the answer must know, in words."""
+    found = list(answer.attrs.get("notes", []))
+    found += [f"{n}: {plan.built[n].weights}" for n in question.models if "untrained" in plan.built[n].weights]
+    if run.failed:
+        found.append(f"{len(run.failed)} of {run.count} images could not be read and were left out")
+    short = run.count % run.batch if run.count and run.batch else 0
+    if 0 < short < 4:
+        found.append(f"the last {short} images are fewer than a batch of 4 and were left out")
+    return found
+
+
+def renamed(answer: xr.Dataset, models: tuple[str, ...]) -> xr.Dataset:
+    """An answer found under other names of the same models, with the names of today."""
+    names = dict(zip(answer.attrs.get("models", {}), models, strict=True))
+    if all(old == new for old, new in names.items()):
+        return answer
+
+    def today(text: str) -> str:
+        model, colon, rest = text.partition(":")
+        return names.get(model, model) + colon + rest
+
+    texts = {n: (c.dims, [today(str(t)) for t in c.values]) for n, c in answer.coords.items() if c.dtype.kind in "UOT"}
+    return answer.assign_coords(texts)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,167 @@
+"""The command line: verbs over studies. Its messages are for people; scripts read exit codes and files."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seealike.errors import SeealikeError, StudyError
+
+app = typer.Typer(
+    help="Do two vision models see alike, layer by layer, and how?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Out = Annotated[Path, typer.Option(help="Folder for the answers; what it holds already is not computed again.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]
+Dtype = Annotated[str, typer.Option(help="Of the forward pass: float32, bfloat16 or float16; sums stay exact.")]
+Workers = Annotated[int, typer.Option(help="Processes that load images beside the main one.")]
+Images = Annotated[str, typer.Option(help="folder:PATH, parquet:PATH or file.py:function.")]
+Take = Annotated[int | None, typer.Option(help="How many images, a seeded choice; all if not given.")]
+Batch = Annotated[int | None, typer.Option(help="Images a batch, part of what minibatch CKA means.")]
+Pretrained = Annotated[
+    bool, typer.Option("--pretrained/--untrained", help="Pretrained weights, or seeded random ones.")
+]
+
+
+@app.command()
+def run(study: Path, out: Out = Path("out"), device: Device = "cpu", dtype: Dtype = "float32", workers: Workers = 0):
+    """Answer what a study asks and is not yet answered.
+
+    Example: seealike run study.toml --out out
+    """
+    from seealike.answering import run as answer
+    from seealike.study.toml import load_study
+
+    print(answer(load_study(study), out, device, dtype, workers))
+
+
+@app.command()
+def plan(study: Path, out: Out = Path("out"), device: Device = "cpu", dtype: Dtype = "float32"):
+    """Tell what a study will do: passes, tensors, memory and time expected, what is on disk already.
+
+    Example: seealike plan study.toml --out out
+    """
+    from seealike.plan import make_plan
+    from seealike.plan.forecast import forecast
+    from seealike.plan.passes import Machine
+    from seealike.study.toml import load_study
+
+    for line in forecast(make_plan(load_study(study), out, Machine(device, dtype))):
+        print(line)
+
+
+@app.command()
+def compare(
+    model_a: str,
+    model_b: str,
+    images: Images,
+    out: Out = Path("out"),
+    take: Take = None,
+    batch: Batch = None,
+    view: Annotated[str, typer.Option(help="flatten, mean, cls, tokens or a grid such as 4x4.")] = "flatten",
+    layers: Annotated[str, typer.Option(help="Which layers: a glob or a kind such as @block.")] = "**",
+    size: Annotated[int | None, typer.Option(help="Input size of models that do not bring one.")] = None,
+    pretrained: Pretrained = True,
+    seed: Annotated[int, typer.Option(help="Of the order of images and of untrained weights.")] = 0,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+    workers: Workers = 0,
+):
+    """CKA within and across two models on the images of one source, with a picture.
+
+    Example: seealike compare timm:vit_small_patch16_224 timm:resnet50 --images folder:photographs --out out
+    """
+    from seealike.answering import run as answer
+    from seealike.figures import draw, save
+    from seealike.study.comparison import comparison
+
+    study = comparison(model_a, model_b, images, take, batch, view, layers, size, pretrained, seed)
+    results = answer(study, out, device, dtype, workers, untrained_if_unfetchable=True)
+    for name in study.ask:
+        save(draw(results[name]), out / f"{name}.png")
+        for note in results[name].attrs["notes"]:
+            print(f"note: {note}", file=sys.stderr)
+    print(results)
+
+
+@app.command()
+def layers(
+    model: str,
+    pattern: Annotated[str, typer.Argument(help="A name, a glob or a kind such as @block.")] = "**",
+    size: Annotated[int | None, typer.Option(help="Input size of a model that does not bring one.")] = None,
+):
+    """List the tensors of a model by name, as they run. No weights are fetched.
+
+    Example: seealike layers timm:vit_small_patch16_224 '@block'
+    """
+    from seealike.models.listing import listing
+
+    for line in listing(model, pattern, size):
+        print(line)
+
+
+@app.command()
+def features(
+    selection: Annotated[str, typer.Argument(metavar="MODEL:GLOB")],
+    images: Images,
+    out: Annotated[Path, typer.Option(help="netCDF file to write.")],
+    view: Annotated[str, typer.Option(help="flatten, mean, cls, tokens or a grid such as 4x4.")] = "flatten",
+    take: Take = None,
+    batch: Batch = None,
+    size: Annotated[int | None, typer.Option(help="Input size of a model that does not bring one.")] = None,
+    pretrained: Pretrained = True,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+    workers: Workers = 0,
+):
+    """Write what layers say of images: one variable a layer, one row an image.
+
+    Example: seealike features timm:resnet50:layer4.2 --images folder:photographs --view mean --out f.nc
+    """
+    from seealike.models.listing import parted
+    from seealike.models.source import ModelSource
+    from seealike.notebook import features as table
+
+    source, pattern = parted(selection)
+    model = ModelSource(source, pretrained=pretrained, size=size)
+    found = table(
+        model, images, pattern, view=view, take=take, batch=batch, device=device, dtype=dtype, workers=workers
+    )
+    found.to_netcdf(out, engine="h5netcdf")
+    print(f"{out}: {found.sizes['image']} images, {len(found)} layers")
+
+
+@app.command()
+def draw(
+    folder: Path,
+    format: Annotated[str, typer.Option(help="pdf, svg, png or csv.")] = "png",
+    error: Annotated[bool, typer.Option(help="Draw the standard errors too.")] = False,
+):
+    """Draw every answer in a folder.
+
+    Example: seealike draw out --format pdf
+    """
+    from seealike.figures import draw as figure
+    from seealike.figures import save, to_csv
+    from seealike.results import Results
+
+    results = Results(folder)
+    if not len(results):
+        raise StudyError(f"{folder} holds no answers. `seealike run STUDY.toml --out {folder}` puts them there.")
+    for name, answer in results.items():
+        path = folder / f"{name}.{format}"
+        to_csv(answer, path) if format == "csv" else save(figure(answer, error=error), path)
+        print(path)
+
+
+def main() -> None:
+    """The command line; a message to the user is one line, without a traceback."""
+    try:
+        app(standalone_mode=True)
+    except SeealikeError as error:
+        print(f"seealike: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,55 @@
+"""Images from a function of the user's: `file.py:function`."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from seealike.errors import SeealikeError, StudyError, closest
+from seealike.images.paths import missing
+
+
+def call(file: str, function: str) -> Any:
+    """What the function returns; its file may import what lies beside it, as a script may."""
+    path = Path(file).expanduser().absolute()
+    if not path.is_file():
+        raise StudyError(f"{file}: {'this is a folder.' if path.is_dir() else missing(path)}")
+    with _importing(path.parent):
+        module = _tried(lambda: _module(path), file)
+        made = getattr(module, function, None)
+        if not callable(made):
+            names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+            raise StudyError(f"{file}:{function}: no function {function!r} in {file}. {closest(function, names)}")
+        return _tried(made, f"{file}:{function}")
+
+
+def _module(path: Path) -> ModuleType:
+    name = f"seealike_written_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = spec_from_file_location(name, path)
+    assert spec and spec.loader  # there is a loader for every path that ends in .py
+    module = sys.modules[name] = module_from_spec(spec)  # known by name, so that what it defines can be pickled
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _importing(folder: Path) -> Iterator[None]:
+    before = list(sys.path)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _tried(action: Callable[[], Any], where: str) -> Any:
+    try:
+        return action()
+    except SeealikeError:
+        raise
+    except Exception as error:  # the user's own code may raise anything
+        raise StudyError(f"{where} raised {type(error).__name__}: {error}") from error

@@ -1,0 +1,67 @@
+"""Centred kernel alignment between all layers, within and across any number of models."""
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
+
+import xarray as xr
+
+from seealike.errors import StudyError
+from seealike.kernel import FOUND, Measure, Selected, Sources, State, Tap
+from seealike.maths.hsic import cka_from_products
+from seealike.measures.layers import layer_coordinates
+from seealike.statistics.hsic import HSIC
+from seealike.views.gram import Gram
+from seealike.views.pooling import Pool
+
+Pattern = str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CKA(Measure):
+    """How alike two layers see the images: 1 the same up to rotation and scale, 0 unrelated.
+
+    CKA = S_KL / sqrt(S_KK S_LL), with S the sum over batches of <K~, L~> of the U-centred Grams: the minibatch CKA of
+    Nguyen et al. 2021, eq. 3, as in Raghu et al. 2021, figs 1 and 2. `estimator = "biased"` takes centred Grams with
+    their diagonal, to compare with published values. Unbiased values may be slightly negative; they are kept.
+    `a` and `b`, or `layers` for all pairs, are patterns such as `vit:**` or `resnet:@block`.
+
+    >>> CKA(layers=("vit:@block",)).estimator
+    'unbiased'
+    """
+
+    name: ClassVar[str] = "cka"
+    version: ClassVar[int] = 1
+    citation: ClassVar[str] = "Kornblith et al. 2019; Nguyen et al. 2021; Raghu et al. 2021, figs 1, 2"
+
+    a: Pattern = ()
+    b: Pattern = ()
+    layers: Pattern = ()
+    view: str = "flatten"
+    estimator: Literal["unbiased", "biased"] = "unbiased"
+    bound_a: tuple[Selected, ...] = field(default=(), metadata={FOUND: True})
+    bound_b: tuple[Selected, ...] = field(default=(), metadata={FOUND: True})
+
+    def bind(self, sources: Sources) -> "CKA":
+        if bool(self.layers) == bool(self.a):
+            raise StudyError('cka needs a (and b), or layers: layers = ["vit:@block", "resnet:@block"] asks all pairs.')
+        pool = Pool(self.view)
+        a = _select(sources, self.layers or self.a, pool)
+        b = _select(sources, self.b, pool) if self.b else a
+        return replace(self, a=(), b=(), layers=(), bound_a=a, bound_b=b)
+
+    def needs(self, previous: xr.Dataset | None = None) -> tuple[HSIC, ...]:
+        view = Gram(Pool(self.view))
+        a, b = (tuple(Tap(s.source, s.tensor, view) for s in side) for side in (self.bound_a, self.bound_b))
+        return (HSIC(a, b, self.estimator),)
+
+    def read(self, *totals: State) -> xr.Dataset:
+        (sums,) = totals
+        values = cka_from_products(sums["cross"], sums["a"], sums["b"]).cpu().numpy()
+        answer = xr.Dataset({"cka": (("layer_a", "layer_b"), values, {"long_name": "CKA", "units": "1"})})
+        return answer.assign_coords(layer_coordinates(a=self.bound_a, b=self.bound_b))
+
+
+def _select(sources: Sources, patterns: Pattern, pool: Pool) -> tuple[Selected, ...]:
+    patterns = (patterns,) if isinstance(patterns, str) else patterns
+    found = [s for pattern in patterns for s in sources.select(pattern, pool.refuses)]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,129 @@
+"""Downloads that fail in seconds and say why; the libraries retry for a minute and print pages about it."""
+
+import contextlib
+import io
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+from urllib.request import Request, urlopen
+
+from seealike.errors import SeealikeError, StudyError
+from seealike.models.trace import quiet
+
+SECONDS = 4.0  # to wait for any answer at all; what answers may then take its time
+CHATTY = ("timm", "transformers", "huggingface_hub", "torchvision")
+NETWORK = ("huggingface_hub", "httpx", "httpx2", "httpcore", "requests", "urllib3", "http")
+INSTEAD = (
+    'a machine with network or a filled cache; checkpoint = "FILE.safetensors"; pretrained = false (untrained weights)'
+)
+CONNECTED = "a machine with network or a filled cache"
+
+
+class Unfetchable(StudyError):
+    """Something that had to be downloaded and could not; `reason` in a few words."""
+
+    def __init__(self, what: str, reason: str, instead: str = INSTEAD):
+        super().__init__(f"{what} could not be fetched: {reason}. What would work: {instead}.")
+        self.reason = reason
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """No bars, warnings or messages of the model libraries: what matters of them is in their exceptions."""
+    loggers = [logging.getLogger(name) for name in CHATTY]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with quiet(), contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def hub() -> Iterator[str | None]:
+    """The Hugging Face hub, or its cache alone where it does not answer: then why, in a few words."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    reason = "HF_HUB_OFFLINE is set, and the cache does not hold it" if before else unreachable(_ask_hub)
+    # Offline the hub's client looks into its cache only, and does not retry.
+    constants.HF_HUB_OFFLINE = before or reason is not None
+    try:
+        yield reason
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+@contextmanager
+def fetching(what: str, reason: str | None = None, instead: str = INSTEAD) -> Iterator[None]:
+    """`Unfetchable` for what the network, or the cache without it, does not give inside."""
+    try:
+        yield
+    except SeealikeError:
+        raise
+    except Exception as error:
+        if not _of_network(error):
+            raise
+        raise Unfetchable(what, reason or in_words(error), instead) from error
+
+
+@contextmanager
+def downloading(what: str, url: str) -> Iterator[None]:
+    """The same for one file at a plain address, which has to answer before the download starts."""
+    reason = unreachable(lambda: _ask(url))
+    if reason is not None:
+        raise Unfetchable(what, reason)
+    with fetching(what):
+        yield
+
+
+@contextmanager
+def from_hub(what: str, instead: str = INSTEAD) -> Iterator[None]:
+    """The same for what comes from the hub."""
+    with hub() as reason, fetching(what, reason, instead):
+        yield
+
+
+def unreachable(ask: Callable[[], object], seconds: float = SECONDS) -> str | None:
+    """Why nobody answers, None if somebody does: in a thread, as looking up a name has no time limit of its own."""
+    said: list[str | None] = []
+
+    def listen() -> None:
+        try:
+            ask()
+            said.append(None)
+        except Exception as error:
+            said.append(in_words(error))
+
+    thread = Thread(target=listen, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return said[0] if said else f"no answer within {seconds:g} seconds"
+
+
+def in_words(error: BaseException) -> str:
+    """The first cause of an error, in one short line."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".")[:200] if lines else type(error).__name__
+
+
+def _ask_hub() -> None:
+    from huggingface_hub import constants, get_session
+
+    answer = get_session().head(constants.ENDPOINT, timeout=SECONDS)
+    if answer.status_code >= 500:
+        raise ConnectionError(f"{constants.ENDPOINT} answers {answer.status_code}")
+
+
+def _ask(url: str) -> None:
+    urlopen(Request(url, method="HEAD"), timeout=SECONDS).close()
+
+
+def _of_network(error: Exception) -> bool:
+    return isinstance(error, OSError) or type(error).__module__.split(".")[0] in NETWORK

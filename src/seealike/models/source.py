@@ -1,0 +1,154 @@
+"""Where a model comes from: one `[models.NAME]` table of a study becomes a network ready to be traced."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from seealike.errors import StudyError, closest
+from seealike.images.preprocessing import plain
+from seealike.models import of_file, of_huggingface, of_timm, of_torchvision
+from seealike.models.built import CHANNELS, Built, Size, Wanted
+from seealike.models.checkpoint import load_checkpoint
+from seealike.models.fetching import Unfetchable
+from seealike.models.trace import copy_for_reading
+
+__all__ = ["Built", "ModelSource", "build", "built_from", "expand"]
+
+LIBRARIES = ("timm", "torchvision", "hf")
+WAYS = "timm:NAME, torchvision:NAME, hf:REPOSITORY-OR-FOLDER or FILE.py:FUNCTION"
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """What a study says of one model.
+
+    A `checkpoint` takes the place of pretrained weights. `size`, `mean` and `std` are the preprocessing of models that
+    bring none; `size` also changes that of those that do. `tags` are for grouping models in claims and figures.
+    """
+
+    source: str
+    pretrained: bool = True
+    checkpoint: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    size: int | tuple[int, int] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+def build(
+    name: str,
+    source: ModelSource,
+    *,
+    folder: str | Path = ".",
+    seed: int = 0,
+    untrained_if_unfetchable: bool = False,
+) -> Built:
+    """The network of a table in evaluation mode, alike on every process; the random state is as before.
+
+    Paths are meant from `folder`, that of the study. Untrained weights are drawn from `seed`.
+    """
+    folder = Path(folder).expanduser()
+    wanted = _wanted(name, source)
+    try:
+        built = _drawn(wanted, folder, seed)
+    except Unfetchable as error:
+        if not (untrained_if_unfetchable and wanted.pretrained):
+            raise
+        built = _drawn(replace(wanted, pretrained=False), folder, seed)
+        built = replace(built, weights=f"{built.weights}: pretrained weights could not be fetched ({error.reason})")
+    built.module.eval()
+    if source.checkpoint is None:
+        return built
+    read = load_checkpoint(built.module, folder / Path(source.checkpoint).expanduser(), name)
+    return replace(built, weights=f"{source.checkpoint}{read}")
+
+
+def built_from(
+    module: nn.Module,
+    size: Size | None = None,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+) -> Built:
+    """A network of the user's own, itself unchanged: a copy in evaluation mode that shares its parameters."""
+    said = f"the {type(module).__name__}"
+    own = of_timm.preprocessing(module, said, size) if of_timm.configuration(module) else None
+    if own is None or mean is not None or std is not None:
+        own = plain(size or (own.size if own else None), mean, std)
+    return Built(copy_for_reading(module), own, CHANNELS, "as given")
+
+
+def expand(name: str, table: dict[str, Any]) -> dict[str, ModelSource]:
+    """The models of one table: `name`, or `name@0`, `name@1`, ... for a list of checkpoints.
+
+    >>> list(expand("vit", {"source": "timm:test_vit", "checkpoint": ["a.pt", "b.pt"]}))
+    ['vit@0', 'vit@1']
+    """
+    checkpoints = table.get("checkpoint")
+    if not isinstance(checkpoints, list):
+        return {name: _read(name, table)}
+    if not checkpoints:
+        raise StudyError(f"models.{name}: checkpoint = [] names no file. Leave it out, or name at least one.")
+    return {f"{name}@{i}": _read(name, {**table, "checkpoint": one}) for i, one in enumerate(checkpoints)}
+
+
+def _read(name: str, table: dict[str, Any]) -> ModelSource:
+    from pydantic import TypeAdapter, ValidationError
+
+    known = [f.name for f in fields(ModelSource)]
+    for key in table:
+        if key not in known:
+            raise StudyError(f"models.{name}: unknown key {key!r}. {closest(key, known)}")
+    if "source" not in table:
+        raise StudyError(f"models.{name}: source is missing. Write {WAYS}.")
+    try:
+        return TypeAdapter(ModelSource).validate_python(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        raise StudyError(f"models.{name}: {key} = {table[key]!r}: {first['msg'].lower()}.") from error
+
+
+def _wanted(name: str, source: ModelSource) -> Wanted:
+    library, _, rest = source.source.partition(":")
+    if not (library in LIBRARIES and rest) and not _is_file(source.source):
+        hint = f"Did you mean timm:{source.source}? " if ":" not in source.source else ""
+        raise StudyError(f"models.{name}: source = {source.source!r} names no model. {hint}Write {WAYS}.")
+    trained = source.pretrained and source.checkpoint is None
+    own = source.source if _is_file(source.source) else rest
+    return Wanted(source.source, own, source.options, trained, source.size, source.mean, source.std)
+
+
+def _is_file(source: str) -> bool:
+    return re.fullmatch(r".+\.py:\w+", source) is not None
+
+
+def _drawn(wanted: Wanted, folder: Path, seed: int) -> Built:
+    """The network as its library makes it, with this seed."""
+    with _seeded(seed):
+        built = _made(wanted, folder)
+    if wanted.pretrained and not _is_file(wanted.said):
+        return built
+    return replace(built, weights=f"{built.weights}, seed {seed}")
+
+
+def _made(wanted: Wanted, folder: Path) -> Built:
+    if _is_file(wanted.said):
+        return of_file.build(wanted, folder)
+    if wanted.said.startswith("hf:"):
+        return of_huggingface.build(wanted, folder)
+    return (of_timm if wanted.said.startswith("timm:") else of_torchvision).build(wanted)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Only the processor's generator: networks are made there, and accelerators' states are the user's."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield

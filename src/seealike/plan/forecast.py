@@ -1,0 +1,53 @@
+"""What a plan will cost, in words: passes, tensors, memory, and seconds from one small batch."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from seealike.kernel import lift
+from seealike.plan import Plan, Planned
+from seealike.plan.memory import available, expected, gigabytes
+
+TRIED = 8  # images in the small batch
+
+
+def forecast(plan: Plan) -> Iterator[str]:
+    """A paragraph a pass."""
+    for i, planned in enumerate(plan.passes, 1):
+        run = planned.run
+        yield f"pass {i} of {len(plan.passes)}: {run.count} images of {run.images.name} in batches of {run.batch}"
+        for question in planned.questions:
+            state = "answered, on disk" if question.found else "to answer"
+            yield f"  ask.{question.name}: {question.measure.name}, {question.digest}, {state}"
+        if planned.open:
+            yield from _cost(plan, planned)
+
+
+def _cost(plan: Plan, planned: Planned) -> Iterator[str]:
+    run = planned.run
+    assert run.count is not None and run.batch is not None
+    models = ", ".join(f"{g.name} ({plan.built[g.name].weights})" for g in planned.used)
+    yield f"  {len(planned.used)} models: {models}"
+    yield f"  {len(planned.taps)} tensors, {len(planned.statistics)} statistics"
+    memory = expected(planned.used, planned.taps, min(run.batch, run.count))
+    yield f"  memory: about {gigabytes(memory)} of {gigabytes(available(plan.machine.device))} free"
+    yield f"  time: about {_words(_seconds(planned))}, from {min(TRIED, run.count)} images"
+
+
+def _seconds(planned: Planned) -> float:
+    """One small batch twice, the second timed; the rest in proportion."""
+    run = planned.run
+    assert run.images.taken is not None
+    images = replace(run.images, taken=run.images.taken[:TRIED])
+    for shown in replace(run, images=images, batch=TRIED, failed=[]):
+        lift(planned.statistics, shown)
+    start = time.perf_counter()
+    for shown in replace(run, images=images, batch=TRIED, failed=[]):
+        lift(planned.statistics, shown)
+    return (time.perf_counter() - start) / len(images.taken or ()) * (run.count or 0)
+
+
+def _words(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

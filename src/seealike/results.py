@@ -1,0 +1,193 @@
+"""The store: one netCDF file an answer. A file that exists is an answered question; reading needs no torch."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from seealike.errors import RunError, StudyError, closest
+
+ENCODED = "json_attributes"  # the attribute that lists which attributes are JSON text
+LARGE = 1 << 16  # bytes from which compression pays
+
+
+class NoAnswer(StudyError, KeyError):
+    """An ask that has no answer in the folder; a KeyError too, so that `in` and `get` work."""
+
+    __str__ = Exception.__str__  # KeyError would print the message quoted
+
+
+def write(folder: Path, name: str, digest: str, answer: xr.Dataset) -> Path:
+    """The file that now holds `answer`: `folder/<name>-<digest>.nc`, written aside and renamed.
+
+    Attributes may be anything JSON can say; `created` is set to now (UTC) unless the answer has it.
+    """
+    if not name or Path(name).name != name:
+        raise StudyError(f"ask {name!r} cannot name a file. Call it something without slashes.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{digest}.nc"
+    aside = folder / f".{path.name}.{os.getpid()}"
+    stamped = answer.assign_attrs({"created": datetime.now(UTC).isoformat(), **answer.attrs})
+    try:
+        _attributes(stamped, _encode).to_netcdf(aside, engine="h5netcdf", encoding=_compression(answer))
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path
+
+
+class Results(Mapping[str, xr.Dataset]):
+    """The answers in a folder, by the name of the ask; the newest where a question was changed and asked again.
+
+    A live view: an answer written by a running study is seen at the next look. Each look reads the file and closes it.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as out:
+    ...     path = write(Path(out), "similarity", "3f9a", xr.Dataset({"cka": 0.5}))
+    ...     list(Results(out)), float(Results(out)["similarity"].cka)
+    (['similarity'], 0.5)
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise StudyError(
+                f"{self.folder} is not a folder. Answers are where `seealike run STUDY.toml --out DIR` put them."
+            )
+
+    def __getitem__(self, name: str) -> xr.Dataset:
+        return self.load(self._path(name))
+
+    @staticmethod
+    def load(path: Path) -> xr.Dataset:
+        """The answer in one file."""
+        with _reading(path) as answer:
+            return _attributes(answer.load().drop_encoding(), _decode)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files())
+
+    def __len__(self) -> int:
+        return len(self._files())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files()
+
+    def __repr__(self) -> str:
+        rows = [(name, *self._line(name)) for name in self]
+        columns = zip(*(row for row in rows if len(row) > 2), strict=True)  # unreadable ones are (name, what to do)
+        widths = [max(map(len, column)) for column in columns] or [0, 0]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows
+        ]
+        return "\n".join(
+            [f"{self.folder}: {len(rows)} answer{'s' * (len(rows) != 1)}", *(f"  {line}" for line in lines)]
+        )
+
+    def with_digest(self, digest: str) -> Path | None:
+        """A file that answers exactly this question, whatever it was called then."""
+        return next(iter(sorted(self.folder.glob(f"[!.]*-{digest}.nc"))), None)
+
+    def _files(self) -> dict[str, list[Path]]:
+        """Every ask's files; the digest is what follows the last hyphen."""
+        files: dict[str, list[Path]] = {}
+        for path in sorted(self.folder.glob("[!.]*-*.nc")):
+            files.setdefault(path.stem.rpartition("-")[0], []).append(path)
+        return files
+
+    def _path(self, name: str) -> Path:
+        files = self._files()
+        if name not in files:
+            raise NoAnswer(f"{self.folder} holds no answer to {name!r}. {closest(str(name), files)}")
+        return max(files[name], key=_created) if len(files[name]) > 1 else files[name][0]
+
+    def _line(self, name: str) -> tuple[str, ...]:
+        """What the listing says of one ask: measure, variables, models and images, date."""
+        path = self._path(name)
+        try:
+            with _reading(path) as answer:
+                attrs = _decode(answer.attrs)
+                return attrs.get("measure", "?"), _variables(answer), *_provenance(attrs), attrs.get("created", "")[:10]
+        except RunError:
+            return (f"cannot be read: delete {path.name} and run the study again",)
+
+
+def _variables(answer: xr.Dataset) -> str:
+    """Names by their dimensions: `cka, cka_se (layer_a 12, layer_b 16)`."""
+    groups: dict[str, list[str]] = {}
+    for name, array in answer.data_vars.items():
+        groups.setdefault(", ".join(f"{d} {n}" for d, n in array.sizes.items()), []).append(str(name))
+    return "; ".join(f"{', '.join(names)} ({sizes})" if sizes else ", ".join(names) for sizes, names in groups.items())
+
+
+def _provenance(attrs: Mapping[str, Any]) -> tuple[str, str]:
+    images = attrs.get("images")
+    count = images.get("count") if isinstance(images, Mapping) else images
+    return ", ".join(attrs.get("models") or ()), "" if count is None else f"{count} images"
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[xr.Dataset]:
+    """The open file; what makes it unreadable is said with what to do about it."""
+    try:
+        # an answer's units are its own: "seconds" must not become timedeltas
+        with xr.open_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as answer:
+            yield answer
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise RunError(f"{path} cannot be read ({error}). Delete it and run the study again.") from error
+
+
+def _created(path: Path) -> float:
+    """When an answer was made, in seconds; copying a folder loses the files' own times."""
+    try:
+        with _reading(path) as answer:
+            return datetime.fromisoformat(answer.attrs["created"]).timestamp()
+    except RunError:
+        return path.stat().st_mtime
+
+
+def _compression(answer: xr.Dataset) -> dict[Any, dict[str, Any]]:
+    large = (name for name, array in answer.data_vars.items() if array.nbytes >= LARGE and array.dtype.kind in "fiub")
+    return {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in large}
+
+
+def _attributes(answer: xr.Dataset, change) -> xr.Dataset:
+    """The same data, `change` applied to the attributes of the answer and of everything in it."""
+    changed = answer.copy()
+    changed.attrs = change(answer.attrs)
+    for name, array in answer.variables.items():
+        changed.variables[name].attrs = change(array.attrs)
+    return changed
+
+
+def _encode(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Attributes as netCDF knows them: text and numbers as they are, the rest as JSON text, which is noted."""
+    texts = {str(k): json.dumps(v, default=_plain) for k, v in attrs.items() if not _native(v)}
+    native = {str(k): v for k, v in attrs.items() if _native(v)}
+    return native | texts | ({ENCODED: json.dumps(list(texts))} if texts else {})
+
+
+def _decode(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """What `_encode` was given."""
+    texts = json.loads(attrs.get(ENCODED, "[]"))
+    native = {k: v.item() if isinstance(v, np.generic) else v for k, v in attrs.items() if k != ENCODED}
+    return native | {k: json.loads(attrs[k]) for k in texts}
+
+
+def _native(value: Any) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return False
+    return isinstance(value, str | float | np.number) or (isinstance(value, int) and abs(value) < 1 << 63)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"an attribute may hold text, numbers, lists and dicts, not {type(value).__name__}")

@@ -1,0 +1,67 @@
+"""What is asked of which models on which images: a value, from a TOML file or from Python."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from seealike.errors import StudyError, closest
+from seealike.kernel import Measure
+
+Crop = Literal["own", "shared"]
+
+
+@dataclass(frozen=True)
+class ImagesSource:
+    """One `[images.NAME]` table: where images come from, and how many are taken of them (a seeded choice)."""
+
+    source: Any
+    take: int | None = None
+    split: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the kind of source is told, as far as it was given."""
+        given = {key: getattr(self, key) for key in ("split", "image_column", "label_column")}
+        return {key: value for key, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One `[ask.NAME]` table: a question, and what it is asked of if not the study's first images and batch."""
+
+    measure: Measure
+    images: str | None = None
+    batch: int | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """Models, images and questions. `batch` is part of a question's meaning: it defaults to min(256, images // 8).
+
+    `crop = "own"` preprocesses for each model as its authors did; `"shared"` shows all models the same part of every
+    image.
+    """
+
+    models: Mapping[str, Any]
+    images: Mapping[str, ImagesSource]
+    ask: Mapping[str, Ask]
+    title: str = ""
+    batch: int | None = None
+    seed: int = 0
+    crop: Crop = "own"
+    folder: str = field(default=".", compare=False)  # relative paths are relative to the study's file
+
+    def __post_init__(self):
+        for part, what in ((self.models, "models"), (self.images, "images"), (self.ask, "ask")):
+            if not part:
+                raise StudyError(f"the study has no {what}: it needs at least one [{what}.NAME] table.")
+        for name, ask in self.ask.items():
+            if ask.images is not None and ask.images not in self.images:
+                raise StudyError(
+                    f'ask.{name}.images = "{ask.images}": no such images. {closest(ask.images, self.images)}'
+                )
+
+    def images_of(self, ask: Ask) -> str:
+        return ask.images or next(iter(self.images))

@@ -1,0 +1,117 @@
+"""Reads a study from TOML; what is wrong in it is said in the words of the file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from seealike.errors import StudyError, closest
+from seealike.kernel import FOUND, Measure
+from seealike.measures import MEASURES
+from seealike.models.source import ModelSource, expand
+from seealike.study import Ask, ImagesSource, Study
+
+TABLES = ("models", "images", "ask")
+SCALARS = ("title", "batch", "seed", "crop")
+OF_ASK = ("images", "batch")
+
+
+def load_study(path: str | Path) -> Study:
+    """The study that a TOML file describes. StudyError names the file, the key and what would be right."""
+    path = Path(path)
+    try:
+        return study(tomllib.loads(path.read_text("utf8")), str(path.parent))
+    except FileNotFoundError:
+        near = closest(path.name, [p.name for p in path.parent.glob("*.toml")]) if path.parent.is_dir() else ""
+        raise StudyError(f"{path}: no such file. {near}".rstrip()) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise StudyError(f"{path} is no TOML: {error}") from None
+    except StudyError as error:
+        raise StudyError(f"{path}: {error}") from None
+
+
+def study(table: Mapping[str, Any], folder: str = ".") -> Study:
+    """The study of a table as `tomllib` reads it."""
+    _known("", table, (*SCALARS, *TABLES))
+    for name in TABLES:
+        _tables(name, table.get(name, {}))
+    sources: dict[str, ModelSource] = {}
+    for name, entry in table.get("models", {}).items():
+        _known(f"models.{name}", entry, [f.name for f in fields(ModelSource)])
+        if ":" in name:
+            raise StudyError(f'models."{name}": a model\'s name may not hold a colon, which parts it from its layers.')
+        sources |= (
+            expand(name, entry)
+            if isinstance(entry.get("checkpoint"), list)
+            else {name: _value(f"models.{name}", ModelSource, entry)}
+        )
+    images = {name: _images(name, entry) for name, entry in table.get("images", {}).items()}
+    asks = {name: _ask(name, entry) for name, entry in table.get("ask", {}).items()}
+    scalars = {key: table[key] for key in SCALARS if key in table}
+    return _value("", Study, {"models": sources, "images": images, "ask": asks, "folder": folder, **scalars})
+
+
+def _images(name: str, entry: Mapping[str, Any]) -> ImagesSource:
+    _known(f"images.{name}", entry, [f.name for f in fields(ImagesSource)])
+    if not isinstance(entry.get("source", ""), str):
+        raise StudyError(f'images.{name}.source = {entry["source"]!r}: write a text such as "folder:PATH".')
+    return _value(f"images.{name}", ImagesSource, entry)
+
+
+def _ask(name: str, entry: Mapping[str, Any]) -> Ask:
+    where = f"ask.{name}"
+    if "measure" not in entry:
+        raise StudyError(f"{where} has no measure. {closest('', MEASURES)}")
+    kind = MEASURES.get(entry["measure"])
+    if kind is None:
+        raise StudyError(
+            f'{where}.measure = "{entry["measure"]}": no such measure. {closest(entry["measure"], MEASURES)}'
+        )
+    keys = keys_of(kind)
+    _known(where, entry, ("measure", *OF_ASK, *keys))
+    measure = _value(where, kind, {key: entry[key] for key in keys if key in entry})
+    return _value(where, Ask, {"measure": measure, **{key: entry[key] for key in OF_ASK if key in entry}})
+
+
+def keys_of(kind: type[Measure]) -> tuple[str, ...]:
+    """What a user may write of a measure: its fields, but for those that `bind` finds."""
+    return tuple(f.name for f in fields(kind) if not f.metadata.get(FOUND))  # type: ignore[arg-type]
+
+
+def _tables(name: str, table: Any) -> None:
+    entries = table.items() if isinstance(table, dict) else [("", table)]
+    for key, entry in entries:
+        if not isinstance(entry, dict):
+            raise StudyError(f"{name}{'.' if key else ''}{key} = {entry!r}: write it as a table, [{name}.NAME].")
+
+
+def _known(where: str, table: Mapping[str, Any], known) -> None:
+    for key in table:
+        if key not in known:
+            raise StudyError(f"{where}{'.' if where else ''}{key}: there is no such key. {closest(key, known)}")
+
+
+def _value(where: str, kind: type, entry: Mapping[str, Any]) -> Any:
+    """The dataclass `kind` of a table: keys missing and values of another type are refused by name."""
+    hints = get_type_hints(kind)
+    required = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
+    for key in required:
+        if key not in entry:
+            raise StudyError(f"{_path(where, key)} is missing.")
+    return kind(**{key: _checked(_path(where, key), hints[key], value) for key, value in entry.items()})
+
+
+def _checked(path: str, hint: Any, value: Any) -> Any:
+    value = tuple(value) if isinstance(value, list) else value
+    try:
+        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
+    except ValidationError as error:
+        reasons = dict.fromkeys(f"{e['msg'][0].lower()}{e['msg'][1:]}" for e in error.errors())
+        raise StudyError(f"{path} = {value!r}: {', or '.join(reasons)}.") from None
+
+
+def _path(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key

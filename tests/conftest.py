@@ -1,0 +1,1 @@
+"""Having this file here lets every test import `small`."""
