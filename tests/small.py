@@ -24,6 +24,7 @@ class Family:
     residuals: Callable[[nn.Module], int]
     attentions: Callable[[nn.Module], dict[str, int]] = lambda module: {}
     projected: Callable[[nn.Module], int] = lambda module: 0
+    unplaced: frozenset[str] = frozenset()
 
 
 def count(module: nn.Module, *kinds: str) -> int:
@@ -86,7 +87,7 @@ def mixer():
 def vgg():
     from timm.models.vgg import VGG
 
-    return VGG([8, "M", 16, "M", 16, 16, "M", 32, "M"], num_classes=5, mlp_ratio=0.01)
+    return VGG([8, "M", 16, 16, "M"], num_classes=5, mlp_ratio=0.01)
 
 
 def maxvit():
@@ -114,7 +115,7 @@ def hf_dinov2_registers():
 
 def downsampled(module: nn.Module) -> int:
     """ResNet blocks whose skip goes through a projection."""
-    return sum(getattr(m, "downsample", None) is not None for m in module.modules() if hasattr(m, "conv2"))
+    return sum(getattr(m, "downsample", None) is not None for m in module.modules())
 
 
 FAMILIES = {
@@ -160,9 +161,11 @@ FAMILIES = {
         timm_model("xcit_nano_12_p8_224", img_size=32, depth=2, embed_dim=24, num_heads=3),
         lambda m: 3 * count(m, "XCABlock") + 2 * count(m, "ClassAttentionBlock"),
         lambda m: {"channel": count(m, "XCABlock"), "class": count(m, "ClassAttentionBlock")},
+        # channels by channels
+        unplaced=frozenset(f"blocks.{i}.attn.{x}" for i in (0, 1) for x in ("matmul", "mul", "attn_drop")),
     ),
     "densenet": Family((3, 32, 32), timm_model("densenet121", block_config=(2, 2), growth_rate=8), lambda module: 0),
-    "vgg": Family((3, 32, 32), vgg, lambda module: 0),
+    "vgg": Family((3, 28, 28), vgg, lambda module: 0),
     "pvt": Family(
         (3, 64, 64),
         timm_model("pvt_v2_b0", depths=(1, 1, 1, 1), embed_dims=(8, 16, 24, 32), num_heads=(1, 2, 3, 4)),

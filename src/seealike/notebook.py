@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import xarray as xr
+from torch import nn
 
 from seealike.answering import answers
 from seealike.kernel import Measure, Tap, fold
 from seealike.measures.cka import CKA
+from seealike.models.trace import like
 from seealike.plan import make_plan
 from seealike.plan.passes import Machine
 from seealike.statistics.rows import Rows
@@ -23,11 +25,17 @@ def answer(
     take: int | None = None,
     seed: int = 0,
     crop: Literal["own", "shared"] = "own",
-    device: str = "cpu",
+    device: str | None = None,
     dtype: str = "float32",
     workers: int = 0,
 ) -> xr.Dataset:
-    """The answer to one question: any measure, of any models by name, on any images."""
+    """The answer to one question: any measure, of any models by name, on any images.
+
+    It runs where the models are, unless `device` says otherwise.
+    """
+    device = device or next(
+        (str(like(m)["device"]) for m in models.values() if isinstance(m, nn.Module) and like(m)), "cpu"
+    )
     study = Study(
         dict(models), {"images": ImagesSource(images, take)}, {measure.name: Ask(measure)}, "", batch, seed, crop
     )
@@ -55,6 +63,7 @@ def cka(
 
     >>> from torch import nn
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    >>> import torch
     >>> answer = cka(net, images=torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)))
     >>> answer.cka.dims, [str(name) for name in answer.layer_a.values]
     (('layer_a', 'layer_b'), ['a:0', 'a:1', 'a:3'])
@@ -76,6 +85,7 @@ def features(
 ) -> xr.Dataset:
     """What each layer says of each image: one variable a layer, one row an image, in the order of the images.
 
+    >>> import torch
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
     >>> features(net, torch.zeros(8, 3, 8, 8), "1").sizes
     Frozen({'image': 8, '1_0': 4, '1_1': 6, '1_2': 6})

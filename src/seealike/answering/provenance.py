@@ -54,7 +54,7 @@ def _model(plan: Plan, run: Pass, name: str) -> dict[str, Any]:
         "fingerprint": graph.fingerprint,
         "parameters": graph.parameters,
         "input": list(graph.size),
-        "preprocessing": run.preprocessings[name].text if run.images.first() is None else "as given",
+        "preprocessing": run.preprocessings[name].text if run.images.as_given is None else "as given",
         "tags": dict(written.tags),
     }
 

@@ -13,9 +13,10 @@ def jackknife(whole: np.ndarray, left_out: Sequence[np.ndarray], sizes: Sequence
     groups the textbook (g-1)/g sum (t_(-j) - mean)^2.
 
     >>> x = np.array([1.0, 2.0, 4.0, 8.0])
-    >>> float(jackknife(x.mean(), [np.delete(x, j).mean() for j in range(4)], [1] * 4).round(6))
+    >>> means = [np.delete(x, j).mean(keepdims=True) for j in range(4)]
+    >>> jackknife(x.mean(keepdims=True), means, [1] * 4).round(6).item()
     1.547848
-    >>> float((x.std(ddof=1) / 2).round(6))
+    >>> (x.std(ddof=1) / 2).round(6).item()
     1.547848
     """
     share = np.asarray(sizes, float) / np.sum(sizes)

@@ -41,6 +41,9 @@ class CKA(Measure):
     bound_a: tuple[Selected, ...] = field(default=(), metadata={FOUND: True})
     bound_b: tuple[Selected, ...] = field(default=(), metadata={FOUND: True})
 
+    def __post_init__(self):
+        Pool(self.view)  # refuses what is no view
+
     def bind(self, sources: Sources) -> "CKA":
         if bool(self.layers) == bool(self.a):
             raise StudyError('cka needs a (and b), or layers: layers = ["vit:@block", "resnet:@block"] asks all pairs.')

@@ -1,6 +1,7 @@
 """Weights from a file into a network: strictly, and never by running what the file says."""
 
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,7 +58,9 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _pickled(path: Path, start: bytes) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about formats that it then refuses
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # whatever a broken file makes of the reader
         if _runs_code(start, error):
             what = re.search(r"GLOBAL ([\w.]+)", str(error))

@@ -3,9 +3,11 @@
 import contextlib
 import io
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
+from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
 from seealike.errors import SeealikeError, StudyError
@@ -17,6 +19,7 @@ NETWORK = ("huggingface_hub", "httpx", "httpx2", "httpcore", "requests", "urllib
 INSTEAD = (
     'a machine with network or a filled cache; checkpoint = "FILE.safetensors"; pretrained = false (untrained weights)'
 )
+CACHE_ONLY = "HF_HUB_OFFLINE is set, and the cache does not hold it"
 CONNECTED = "a machine with network or a filled cache"
 
 
@@ -49,7 +52,7 @@ def hub() -> Iterator[str | None]:
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
-    reason = "HF_HUB_OFFLINE is set, and the cache does not hold it" if before else unreachable(_ask_hub)
+    reason = CACHE_ONLY if before else unreachable(constants.ENDPOINT, _ask_hub)
     # Offline the hub's client looks into its cache only, and does not retry.
     constants.HF_HUB_OFFLINE = before or reason is not None
     try:
@@ -74,7 +77,7 @@ def fetching(what: str, reason: str | None = None, instead: str = INSTEAD) -> It
 @contextmanager
 def downloading(what: str, url: str) -> Iterator[None]:
     """The same for one file at a plain address, which has to answer before the download starts."""
-    reason = unreachable(lambda: _ask(url))
+    reason = unreachable(url, _ask)
     if reason is not None:
         raise Unfetchable(what, reason)
     with fetching(what):
@@ -88,13 +91,13 @@ def from_hub(what: str, instead: str = INSTEAD) -> Iterator[None]:
         yield
 
 
-def unreachable(ask: Callable[[], object], seconds: float = SECONDS) -> str | None:
-    """Why nobody answers, None if somebody does: in a thread, as looking up a name has no time limit of its own."""
+def unreachable(url: str, ask: Callable[[str], None], seconds: float = SECONDS) -> str | None:
+    """Why nobody answers there, None if somebody does: in a thread, as looking up a name has no limit of its own."""
     said: list[str | None] = []
 
     def listen() -> None:
         try:
-            ask()
+            ask(url)
             said.append(None)
         except Exception as error:
             said.append(in_words(error))
@@ -102,23 +105,24 @@ def unreachable(ask: Callable[[], object], seconds: float = SECONDS) -> str | No
     thread = Thread(target=listen, daemon=True)
     thread.start()
     thread.join(seconds)
-    return said[0] if said else f"no answer within {seconds:g} seconds"
+    reason = said[0] if said else f"no answer within {seconds:g} seconds"
+    return reason and f"{urlparse(url).hostname or url}: {reason}"
 
 
 def in_words(error: BaseException) -> str:
     """The first cause of an error, in one short line."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
-    lines = str(error).strip().splitlines()
+    lines = re.sub(r"\[Errno -?\d+\] ", "", str(error)).strip().splitlines()
     return lines[0].rstrip(".")[:200] if lines else type(error).__name__
 
 
-def _ask_hub() -> None:
-    from huggingface_hub import constants, get_session
+def _ask_hub(url: str) -> None:
+    from huggingface_hub import get_session
 
-    answer = get_session().head(constants.ENDPOINT, timeout=SECONDS)
-    if answer.status_code >= 500:
-        raise ConnectionError(f"{constants.ENDPOINT} answers {answer.status_code}")
+    answer = get_session().head(url, timeout=SECONDS)
+    if answer.status_code >= 500:  # the client would ask again and again
+        raise ConnectionError(f"it answers {answer.status_code}")
 
 
 def _ask(url: str) -> None:

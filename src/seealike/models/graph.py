@@ -19,8 +19,8 @@ from torch.fx import GraphModule, Node
 from seealike.errors import StudyError, closest
 from seealike.models import attentions, kinds, residuals
 from seealike.models.attentions import Attention
-from seealike.models.names import Label, label
-from seealike.models.operations import PART, WHOLE, inputs, is_identity, overwrites, written
+from seealike.models.names import INPUT, Label, label
+from seealike.models.operations import PART, WHOLE, inputs, is_identity, overwrites, tensor, written
 from seealike.models.places import ImageAxis, Places
 from seealike.models.probe import Probe, probe
 from seealike.models.residuals import Residual
@@ -119,6 +119,12 @@ class Graph:
         return digest.hexdigest()
 
     @property
+    def dtype(self) -> torch.dtype:
+        """What type of numbers the images must be."""
+        entry = tensor(next(n for n in self.module.graph.nodes if n.op == "placeholder"))
+        return torch.float32 if entry is None else entry.dtype
+
+    @property
     def parameters(self) -> int:
         return sum(p.numel() for p in self.module.parameters())
 
@@ -145,7 +151,7 @@ def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) ->
     found = residuals.find(module.graph, set(seen.axes), roots)
     named = [_residual(names, roots, *one) for one in found]
     entry = next(n for n in module.graph.nodes if n.op == "placeholder")
-    source = Layer("input", (), entry, ImageAxis(0), size, seen.places.get(entry), 0.0, False, size[-2:])
+    source = Layer(INPUT, (), entry, ImageAxis(0), size, seen.places.get(entry), 0.0, False, size[-2:])
     return Graph(
         name=name,
         module=module,

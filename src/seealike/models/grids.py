@@ -24,7 +24,7 @@ RESIZINGS = {
 RULES = CONVOLUTIONS | MAX_POOL | AVERAGE_POOL | ADAPTIVE_POOL | RESIZINGS
 
 
-def rescale(target, arguments: tuple, yx: Tensor, output: Tensor) -> Tensor | None:
+def rescale(target, arguments: tuple[Any, ...], yx: Tensor, output: Tensor) -> Tensor | None:
     """The places of the output of a convolution, a pool or a resizing."""
     if target in CONVOLUTIONS and _pointwise(arguments):
         return _one_channel(yx).expand(2, *output.shape)
@@ -46,7 +46,7 @@ def rescale(target, arguments: tuple, yx: Tensor, output: Tensor) -> Tensor | No
     return both[:, None, None].expand(2, *output.shape)
 
 
-def _pointwise(arguments: tuple) -> bool:
+def _pointwise(arguments: tuple[Any, ...]) -> bool:
     strides = arguments[3] if len(arguments) > 3 else 1
     return all(k == 1 for k in arguments[1].shape[2:]) and all(s == 1 for s in _pair(strides))
 
@@ -78,7 +78,7 @@ def _pair(value) -> tuple[Any, ...]:
     return (value[0], value[0]) if len(value) == 1 else value
 
 
-def _seen(target, arguments: tuple, axis: int, before: int, after: int) -> Tensor:
+def _seen(target, arguments: tuple[Any, ...], axis: int, before: int, after: int) -> Tensor:
     """The input position (a fraction) at the centre of what each output position sees."""
     i = torch.arange(after, dtype=torch.float32)
     if target in RESIZINGS:
@@ -89,7 +89,7 @@ def _seen(target, arguments: tuple, axis: int, before: int, after: int) -> Tenso
     return i * stride + dilation * (kernel - 1) / 2 - padding
 
 
-def _window(target, arguments: tuple, axis: int) -> tuple[int, int, int | float, int]:
+def _window(target, arguments: tuple[Any, ...], axis: int) -> tuple[int, int, int | float, int]:
     given = dict(enumerate(arguments))
     if target in CONVOLUTIONS:
         kernel, stride, padding, dilation = given[1].shape[2 + axis], given.get(3, 1), given.get(4, 0), given.get(5, 1)

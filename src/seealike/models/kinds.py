@@ -7,7 +7,17 @@ from itertools import pairwise
 from torch.fx import Node
 
 from seealike.models.names import Call, Label, calls
-from seealike.models.operations import LINEAR, NORM, WHOLE, arguments, inputs, is_identity, operation, shape
+from seealike.models.operations import (
+    LINEAR,
+    NORM,
+    WHOLE,
+    arguments,
+    inputs,
+    is_identity,
+    is_pointwise,
+    operation,
+    shape,
+)
 from seealike.models.residuals import Residual
 
 # LayerNorm2d and RMSNorm are norms; ConvNormAct and BatchNormAct2d return an activation.
@@ -87,8 +97,12 @@ def _is_depthwise(node: Node) -> bool:
 def _elementwise(node: Node) -> bool:
     if operation(node) in ("add", "sub"):
         return False
-    pointwise = "pointwise" in {getattr(tag, "name", "") for tag in getattr(node.target, "tags", ())}
-    return pointwise or is_identity(node) or node.target in WHOLE or operation(node) in ("getitem", "chunk", "split")
+    return (
+        is_pointwise(node)
+        or is_identity(node)
+        or node.target in WHOLE
+        or operation(node) in ("getitem", "chunk", "split")
+    )
 
 
 def norms(labels: dict[Node, list[Label]]) -> list[Node]:

@@ -12,6 +12,7 @@ from torch.fx import Node
 
 from seealike.models.operations import carries_tensors, operation
 
+INPUT = "input"  # the tensor the network is given: a module of that name is a later occurrence of it
 CONTAINERS = {f"torch.nn.modules.container.{c}" for c in ("Sequential", "ModuleList", "ModuleDict")}
 
 
@@ -57,7 +58,7 @@ def label(nodes: list[Node], roots: dict[Node, Node]) -> dict[Node, list[Label]]
     `roots` leads from a rearranged tensor to the one it is a rearrangement of, which gets its names.
     """
     returned = _returned(nodes, roots)
-    used: Counter[str] = Counter()
+    used = Counter({INPUT: 1})
     labels: dict[Node, list[Label]] = {}
     for node in nodes:
         mine = labels.setdefault(roots[node], [])

@@ -103,7 +103,18 @@ PART = {
 }
 REARRANGEMENT = WHOLE | PART
 # Elementwise as well, though torch does not tag them so.
-UNTAGGED = {"hardswish", "mish", "relu6", "gelu", "prelu", "log_sigmoid", "masked_fill", "multiply", "divide", "negative"}
+UNTAGGED = {
+    "hardswish",
+    "mish",
+    "relu6",
+    "gelu",
+    "prelu",
+    "log_sigmoid",
+    "masked_fill",
+    "multiply",
+    "divide",
+    "negative",
+}
 # Their output has the shape of an image tensor and none of its numbers.
 SHAPE_ONLY = {
     *("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like"),

@@ -22,6 +22,7 @@ from seealike.models.operations import (
     arguments,
     aten,
     is_identity,
+    is_pointwise,
     operation,
 )
 from seealike.models.places import NOWHERE, PADDING, constant, shrunk
@@ -68,7 +69,7 @@ def _rule(node: Node):
         return _product
     if operation(node) in REDUCTIONS:
         return _reduce
-    if torch.Tag.pointwise in getattr(target, "tags", ()):
+    if is_pointwise(node):
         return _combine
     return None
 

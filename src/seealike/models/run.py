@@ -43,6 +43,7 @@ class _Seen(Exception):
 class _Run(Interpreter):
     def __init__(self, graph: Graph, watches: Iterable[Watch]):
         super().__init__(graph.module, garbage_collect_values=True)
+        self.extra_traceback = False  # an error of ours is a message to the user, not about the graph
         self.watched: dict[Node, list[Watch]] = {}
         for watch in watches:
             self.watched.setdefault(watch[0].node, []).append(watch)

@@ -22,6 +22,16 @@ __all__ = ["Built", "ModelSource", "build", "built_from", "expand"]
 
 LIBRARIES = ("timm", "torchvision", "hf")
 WAYS = "timm:NAME, torchvision:NAME, hf:REPOSITORY-OR-FOLDER or FILE.py:FUNCTION"
+MEANT = {
+    "source": f"a model: write {WAYS}",
+    "pretrained": "true or false",
+    "checkpoint": "a file or a list of files",
+    "options": "a table, for example { num_classes = 10 }",
+    "tags": 'a table of texts, for example { family = "transformer" }',
+    "size": "a number of pixels, or [height, width]",
+    "mean": "a list of numbers, one for each of red, green and blue",
+    "std": "a list of numbers, one for each of red, green and blue",
+}
 
 
 @dataclass(frozen=True)
@@ -110,9 +120,8 @@ def _read(name: str, table: dict[str, Any]) -> ModelSource:
     try:
         return TypeAdapter(ModelSource).validate_python(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0])
-        raise StudyError(f"models.{name}: {key} = {table[key]!r}: {first['msg'].lower()}.") from error
+        key = str(error.errors()[0]["loc"][0])
+        raise StudyError(f"models.{name}: {key} = {table[key]!r} is not {MEANT[key]}.") from error
 
 
 def _wanted(name: str, source: ModelSource) -> Wanted:

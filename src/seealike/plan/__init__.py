@@ -1,10 +1,12 @@
 """From a study to its passes: models built, questions bound, what is on disk already left out."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from seealike.images.preprocessing import Preprocessing, shared
@@ -12,6 +14,7 @@ from seealike.images.sources import open_images
 from seealike.kernel import Measure, Sum, Tap
 from seealike.models.graph import Graph
 from seealike.models.source import Built, ModelSource, build, built_from
+from seealike.models.trace import like
 from seealike.plan.digest import digest, models_of
 from seealike.plan.memory import refuse_what_cannot_fit
 from seealike.plan.passes import ImageSet, Machine, Pass
@@ -120,23 +123,22 @@ def rooted(source: Any, folder: str) -> Any:
 def _built(name: str, study: Study, machine: Machine, untrained_if_unfetchable: bool) -> Built:
     source = study.models[name]
     if isinstance(source, nn.Module):
-        return built_from(source)
-    if isinstance(source, str):
-        source = ModelSource(source)
-    checkpoint = rooted(source.checkpoint, study.folder)
-    source = replace(
-        source,
-        source=rooted(source.source, study.folder) if ".py" in source.source else source.source,
-        checkpoint=checkpoint,
-    )
-    return build(name, source, seed=study.seed, untrained_if_unfetchable=untrained_if_unfetchable)
+        built = built_from(source)
+    else:
+        source = source if isinstance(source, ModelSource) else ModelSource(source)
+        fallback = untrained_if_unfetchable
+        built = build(name, source, folder=study.folder, seed=study.seed, untrained_if_unfetchable=fallback)
+    here = like(built.module).get("device", torch.device("cpu"))
+    if here == torch.device(machine.device):
+        return built
+    return replace(built, module=copy.deepcopy(built.module).to(machine.device))
 
 
 def _prepared(
     images: ImageSet, built: Mapping[str, Built], study: Study, graphs: dict[tuple, Graph]
 ) -> tuple[dict[str, Graph], dict[str, Preprocessing]]:
     """Every model traced for the size in which it will get these images."""
-    tensor = images.first()
+    tensor = images.as_given
     preprocessings, traced = {}, {}
     for name, model in built.items():
         own = model.preprocessing

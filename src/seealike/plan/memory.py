@@ -41,5 +41,5 @@ def refuse_what_cannot_fit(name: str, graphs: Sequence[Graph], taps: Sequence[Ta
     )
 
 
-def gigabytes(count: float) -> str:
+def gigabytes(count: float | int) -> str:
     return f"{count / 1e9:.1f} GB"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -54,7 +55,8 @@ class ImageSet:
     def default_batch(self) -> int | None:
         return None if self.taken is None else default_batch(len(self.taken))
 
-    def first(self) -> Tensor | None:
+    @cached_property
+    def as_given(self) -> Tensor | None:
         """One of the images if they are tensors that go to the models as they are; None if they are pictures."""
         if isinstance(self.images, Stream):
             return self.images.first()[0]
@@ -123,12 +125,10 @@ class Shown:
             by_source.setdefault(tap.source, []).append(tap)
         for tap in by_source.pop(IMAGES, []):
             receive(tap, self._of_images(tap.tensor))
-        on_device: dict[int, Tensor] = {}
         for name, wanted in by_source.items():
-            images = self.batch.inputs[name]
-            images = on_device.setdefault(id(images), images.to(self.machine.device))
-            watches = [self._watch(name, tap, receive) for tap in wanted]
-            run(self.graphs[name], images, watches, DTYPES[self.machine.dtype])
+            graph = self.graphs[name]
+            images = self.batch.inputs[name].to(self.machine.device, graph.dtype)
+            run(graph, images, [self._watch(name, tap, receive) for tap in wanted], DTYPES[self.machine.dtype])
 
     def _watch(self, name: str, tap: Tap, receive: Callable[[Tap, Tensor], None]):
         assert tap.view is not None

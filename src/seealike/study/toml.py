@@ -72,7 +72,10 @@ def _ask(name: str, entry: Mapping[str, Any]) -> Ask:
         )
     keys = keys_of(kind)
     _known(where, entry, ("measure", *OF_ASK, *keys))
-    measure = _value(where, kind, {key: entry[key] for key in keys if key in entry})
+    try:
+        measure = _value(where, kind, {key: entry[key] for key in keys if key in entry})
+    except StudyError as error:
+        raise StudyError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
     return _value(where, Ask, {"measure": measure, **{key: entry[key] for key in OF_ASK if key in entry}})
 
 
