@@ -85,7 +85,7 @@ def test_imports_go_round_in_no_circle():
 
 def test_the_reader_of_imports_sees_them_all():
     text = """
-import seealike.run, torch
+import seealike.answering, torch
 from seealike import errors, load_study
 from . import kernel
 def lazy():
@@ -93,9 +93,9 @@ def lazy():
     from .images import folder
 """
     known = {"seealike.errors", "seealike.kernel", "seealike.models.graph", "seealike.images"}
-    expected = {"seealike.run", "seealike.errors", "seealike.kernel", "seealike.models.graph", "seealike.images"}
-    assert imports("seealike.plan", text, known) == expected
-    assert climbs("seealike.plan", "seealike.run") and climbs("seealike.results", "seealike.kernel")
+    expected = {"seealike.answering", "seealike.errors", "seealike.kernel", "seealike.models.graph", "seealike.images"}
+    assert imports("seealike.cli", text, known) == expected
+    assert climbs("seealike.plan", "seealike.answering") and climbs("seealike.results", "seealike.kernel")
     assert climbs("seealike.images", "seealike.models") and not climbs("seealike.models.zoo", "seealike.images.folder")
     assert not climbs("seealike.figures", "seealike.figures.heatmap") and climbs("seealike.figures", "seealike.report")
 

@@ -426,7 +426,7 @@ def write(path, text):
         ("{at}/mine.py:fails", "mine.py:fails raised ValueError: no luck"),
         ("{at}/mine.py:nothing", "mine.py:nothing: a NoneType is no source of images"),
         ("{at}/mine.py:refuses", "mine.py:refuses: images of shape .2, 2."),
-        ("{at}/syntax.py:noise", "syntax.py raised SyntaxError"),
+        ("{at}/syntax.py:noise", "syntax.py:noise raised SyntaxError"),
         (3, "a int is no source of images. Give folder:PATH"),
         ({"image": 1}, "a dict is no source of images"),
     ],

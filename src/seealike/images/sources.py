@@ -41,8 +41,8 @@ def open_images(source: Any, **options: Any) -> Images | Stream:
 
 
 def _written(source: str, options: dict[str, Any]) -> Images | Stream:
-    if function := re.fullmatch(r"(.+\.py):(\w+)", source):
-        return _called(source, call(*function.groups()), options)
+    if re.fullmatch(r".+\.py:\w+", source):
+        return _called(source, call(source), options)
     scheme, colon, rest = source.partition(":")
     if scheme in SCHEMES:
         return _build(SCHEMES[scheme], f"{scheme}:", rest, options)

@@ -1,7 +1,7 @@
-"""Images from a function of the user's: `file.py:function`."""
+"""What a function of the user's returns, written as `file.py:function`: images, or a model."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from importlib.util import module_from_spec, spec_from_file_location
@@ -13,18 +13,19 @@ from seealike.errors import SeealikeError, StudyError, closest
 from seealike.images.paths import missing
 
 
-def call(file: str, function: str) -> Any:
-    """What the function returns; its file may import what lies beside it, as a script may."""
-    path = Path(file).expanduser().absolute()
+def call(written: str, folder: str | Path = ".", options: Mapping[str, Any] | None = None) -> Any:
+    """What the function returns for these options; its file, meant from `folder`, may import what lies beside it."""
+    file, _, function = written.rpartition(":")
+    path = (Path(folder) / Path(file).expanduser()).absolute()
     if not path.is_file():
-        raise StudyError(f"{file}: {'this is a folder.' if path.is_dir() else missing(path)}")
+        raise StudyError(f"{written}: {'this is a folder.' if path.is_dir() else missing(path)}")
     with _importing(path.parent):
-        module = _tried(lambda: _module(path), file)
+        module = _tried(lambda: _module(path), written)
         made = getattr(module, function, None)
         if not callable(made):
             names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-            raise StudyError(f"{file}:{function}: no function {function!r} in {file}. {closest(function, names)}")
-        return _tried(made, f"{file}:{function}")
+            raise StudyError(f"{written}: no function {function!r} in {path.name}. {closest(function, names)}")
+        return _tried(lambda: made(**(options or {})), written)
 
 
 def _module(path: Path) -> ModuleType:
