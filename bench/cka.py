@@ -81,7 +81,8 @@ def report(case: str, tools: tuple[str, ...], arguments: argparse.Namespace) -> 
 
 
 def spawn(case: str, tool: str) -> dict:
-    command = [sys.executable, __file__, *sys.argv[1:], "--case", case, "--tool", tool]
+    # -P: else this file would be imported in place of the package of the same name
+    command = [sys.executable, "-P", __file__, *sys.argv[1:], "--case", case, "--tool", tool]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{tool} failed in {case}:\n{done.stderr[-2000:]}")

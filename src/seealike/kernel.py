@@ -179,7 +179,8 @@ def read(measure: Measure, needs: Sequence[Statistic], totals: Totals) -> xr.Dat
     sizes = [totals.images[g] for g in used]
     if len(used) < FEWEST_GROUPS:
         errors = {name: np.full(v.shape, np.nan) for name, v in answer.data_vars.items()}
-        answer.attrs["notes"] = [f"no standard errors: {len(used)} batches, at least {FEWEST_GROUPS} are needed"]
+        note = f"no standard errors: {len(used)} batches, at least {FEWEST_GROUPS} are needed"
+        answer.attrs["notes"] = [*answer.attrs.get("notes", []), note]
     else:
         left_out = [measure.read(*s) for s in _leave_one_out(needs, sums)]
         errors = {

@@ -47,7 +47,7 @@ class Counts(nn.Module):
 
     def forward(self, x):
         self.calls += 1
-        self.last = self.last + x.mean()
+        self.last = self.last + 0.5
         return self.c(x) * self.calls + self.last.sum()
 
 
@@ -223,7 +223,7 @@ def test_the_users_module_is_as_before():
     x = images(4)
     tensors(graph, x)
     output(graph, x)
-    graph.fingerprint
+    assert graph.fingerprint
     assert state_of(module) == before
     assert all(torch.equal(a, b) for a, b in zip(module.state_dict().values(), kept.values(), strict=True))
     assert torch.equal(torch.get_rng_state(), random) and torch.is_grad_enabled()

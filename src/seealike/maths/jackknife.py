@@ -24,4 +24,4 @@ def jackknife(whole: np.ndarray, left_out: Sequence[np.ndarray], sizes: Sequence
     without = np.stack(list(left_out))
     mean = len(without) * whole - ((1 - 1 / h) * without).sum(0)
     pseudo = h * whole - (h - 1) * without
-    return np.sqrt(((pseudo - mean) ** 2 / (h - 1)).mean(0))
+    return np.asarray(np.sqrt(((pseudo - mean) ** 2 / (h - 1)).mean(0)))

@@ -61,7 +61,13 @@ class CKA(Measure):
         (sums,) = totals
         values = cka_from_products(sums["cross"], sums["a"], sums["b"]).cpu().numpy()
         answer = xr.Dataset({"cka": (("layer_a", "layer_b"), values, {"long_name": "CKA", "units": "1"})})
-        return answer.assign_coords(layer_coordinates(a=self.bound_a, b=self.bound_b))
+        return answer.assign_coords(layer_coordinates(a=self.bound_a, b=self.bound_b)).assign_attrs(
+            notes=[f"{s} is the same for all images: its CKA is undefined" for s in self._constant(sums)]
+        )
+
+    def _constant(self, sums: State) -> list[Selected]:
+        sides = ((self.bound_a, sums["a"]), (self.bound_b, sums["b"]))
+        return list(dict.fromkeys(s for side, own in sides for s, x in zip(side, own, strict=True) if not x))
 
 
 def _select(sources: Sources, patterns: Pattern, pool: Pool) -> tuple[Selected, ...]:

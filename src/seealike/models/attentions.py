@@ -11,7 +11,8 @@ What its queries and keys are decides what an attention is:
 - `unplaced`: the places of its keys could not be found.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from torch.fx import Node
 
@@ -50,6 +51,11 @@ class Attention:
     weights: Node
     product: Node
 
+    @property
+    def owner(self) -> str:
+        """The path of the module that owns the product."""
+        return owner(self.product)
+
 
 def find(graph, places: dict[Node, Places], axes: dict[Node, ImageAxis]) -> list[Attention]:
     """Every attention of a graph, in the order of execution; repeated names get `@k` like tensors."""
@@ -60,7 +66,18 @@ def find(graph, places: dict[Node, Places], axes: dict[Node, ImageAxis]) -> list
             found.append(facts.fused(node))
         elif node.target in SOFTMAX and node in axes:
             found += facts.written(node)
-    return found
+    return _numbered(found)
+
+
+def _numbered(found: list[Attention]) -> list[Attention]:
+    """A module that attends more than once (a reused one) has its later attentions as `name@k`, like tensors."""
+    used: Counter[str] = Counter()
+    named = []
+    for attention in found:
+        k = used[attention.name]
+        used[attention.name] += 1
+        named.append(replace(attention, name=f"{attention.name}@{k}") if k else attention)
+    return named
 
 
 def owner(node: Node) -> str:

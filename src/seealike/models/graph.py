@@ -20,7 +20,7 @@ from seealike.errors import StudyError, closest
 from seealike.models import attentions, kinds, residuals
 from seealike.models.attentions import Attention
 from seealike.models.names import INPUT, Label, label
-from seealike.models.operations import PART, WHOLE, inputs, is_identity, overwrites, tensor, written
+from seealike.models.operations import PART, inputs, is_whole, overwrites, tensor, written
 from seealike.models.places import ImageAxis, Places
 from seealike.models.probe import Probe, probe
 from seealike.models.residuals import Residual
@@ -63,6 +63,7 @@ class Graph:
     attentions: tuple[Attention, ...] = field(repr=False)
     kinds: dict[str, frozenset[str]] = field(repr=False)
     bytes_per_image: float = 0.0
+    memory_format: torch.memory_format = torch.contiguous_format
 
     @staticmethod
     def of(module: nn.Module, size: tuple[int, ...], name: str = "the model") -> "Graph":
@@ -150,6 +151,7 @@ def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) ->
     names = {n: x[0].text for n, x in labels.items()}
     found = residuals.find(module.graph, set(seen.axes), roots)
     named = [_residual(names, roots, *one) for one in found]
+    attending = tuple(attentions.find(module.graph, seen.places, seen.axes))
     entry = next(n for n in module.graph.nodes if n.op == "placeholder")
     source = Layer(INPUT, (), entry, ImageAxis(0), size, seen.places.get(entry), 0.0, False, size[-2:])
     return Graph(
@@ -159,9 +161,10 @@ def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) ->
         layers=placed,
         parts=(source, *(x for x in layers if not x.listed)),
         residuals=tuple(named),
-        attentions=tuple(attentions.find(module.graph, seen.places, seen.axes)),
-        kinds=_kinds(labels, named, module, seen, names, roots),
+        attentions=attending,
+        kinds=_kinds(labels, named, attending, names, roots),
         bytes_per_image=seen.bytes_per_image,
+        memory_format=seen.memory_format,
     )
 
 
@@ -182,9 +185,9 @@ def _layers(labels: dict[Node, list[Label]], seen: Probe, image_size) -> list[La
     return found
 
 
-def _kinds(labels, found, module, seen, names, roots) -> dict[str, frozenset[str]]:
-    attending = {a.name for a in attentions.find(module.graph, seen.places, seen.axes) if a.kind != "split"}
-    returned = [n for n, x in labels.items() if any(one.call and one.call.path in attending for one in x)]
+def _kinds(labels, found, attending, names, roots) -> dict[str, frozenset[str]]:
+    owners = {a.owner for a in attending if a.kind != "split"}
+    returned = [n for n, x in labels.items() if any(one.call and one.call.path in owners for one in x)]
     members = {
         "block": kinds.blocks(labels, found),
         "residual": [r.node for r in found],
@@ -204,8 +207,7 @@ def rearranged(graph, nodes: list[Node]) -> dict[Node, Node]:
         if node not in known:
             continue
         source = next(iter(inputs(node)), None)
-        whole = node.target in WHOLE or is_identity(node)
-        if whole and source in roots and roots[source] not in overwritten:
+        if is_whole(node) and source in roots and roots[source] not in overwritten:
             roots[node] = roots[source]
         else:
             roots[node] = node

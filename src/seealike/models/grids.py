@@ -47,8 +47,8 @@ def rescale(target, arguments: tuple[Any, ...], yx: Tensor, output: Tensor) -> T
 
 
 def _pointwise(arguments: tuple[Any, ...]) -> bool:
-    strides = arguments[3] if len(arguments) > 3 else 1
-    return all(k == 1 for k in arguments[1].shape[2:]) and all(s == 1 for s in _pair(strides))
+    given = dict(enumerate(arguments))
+    return all(k == 1 for k in given[1].shape[2:]) and all(s == 1 for s in _pair(given.get(3, 1)))
 
 
 def _one_channel(yx: Tensor) -> Tensor:

@@ -177,6 +177,13 @@ def is_identity(node: Node) -> bool:
     return node.target in IDENTITY
 
 
+def is_whole(node: Node) -> bool:
+    """Does the node hold the same numbers of each image, if at other indices (a slice of everything does)?"""
+    if node.target in {aten.slice.Tensor, aten.narrow.default, aten.expand.default}:
+        return list(map(str, shape(node))) == list(map(str, shape(inputs(node)[0])))
+    return node.target in WHOLE or is_identity(node)
+
+
 def overwrites(node: Node) -> bool:
     """Does the node change one of its inputs in place?"""
     schema = getattr(node.target, "_schema", None)

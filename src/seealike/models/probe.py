@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.fx import Interpreter, Node
 
 from seealike.models.operations import carries_tensors, tensor
+from seealike.models.overwriting import restored
 from seealike.models.places import ImageAxis, Places, of_one_image
 from seealike.models.placing import follow, pixels
 
@@ -28,6 +29,7 @@ class Probe:
     shapes: dict[Node, tuple[int, ...]] = field(default_factory=dict)
     mixed: Node | None = None  # the first tensor in which the images reach each other
     bytes_per_image: float = 0.0
+    memory_format: torch.memory_format = torch.contiguous_format
 
 
 class _Run(Interpreter):
@@ -99,10 +101,22 @@ def _batch_dims(node: Node, output: Tensor) -> list[int]:
 
 
 def probe(module, size: tuple[int, ...], **like) -> Probe:
-    """Run the traced network once, on three random images of which the middle one is NaN."""
+    """Run the traced network once, on three random images of which the middle one is NaN.
+
+    Images whose channels lie together in memory are tried first: convolutions are faster on them (ResNet-50 on a
+    CPU by a third). A network that views its tensors in a way that forbids it gets them as they come.
+    """
     images = torch.randn(IMAGES, *size, generator=torch.Generator().manual_seed(0)).to(**like)
     images[1] = torch.nan
+    try:
+        return _probed(module, images, torch.channels_last)
+    except RuntimeError:
+        return _probed(module, images, torch.contiguous_format)
+
+
+def _probed(module, images: Tensor, memory_format: torch.memory_format) -> Probe:
     run = _Run(module)
-    with torch.no_grad(), torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
-        run.run(images)
+    with restored(module), torch.no_grad(), torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
+        run.run(images.to(memory_format=memory_format, copy=True))
+    run.found.memory_format = memory_format
     return run.found

@@ -4,7 +4,7 @@ Operation by operation, the whole batch at once; a tensor is freed as soon as no
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,7 @@ from torch.fx import Interpreter, Node
 
 from seealike.errors import RunError
 from seealike.models.graph import Graph, Layer
-from seealike.models.operations import REARRANGEMENT, is_identity, overwrites, written
+from seealike.models.overwriting import overwrites_images, restored
 
 
 @dataclass
@@ -75,9 +75,9 @@ def _of(layer: Layer, operation: Operation) -> Operation:
 def run(graph: Graph, images: Tensor, watches: Iterable[Watch], dtype: torch.dtype = torch.float32) -> None:
     """One forward of `images`, each watch called at its moment; nothing of the graph is changed by it."""
     check_images(graph, images)
-    with _restored(graph), _precision(images, dtype), torch.no_grad():
+    with restored(graph.module), _precision(images, dtype), torch.no_grad():
         try:
-            _Run(graph, watches).run(images.clone() if _overwrites_images(graph) else images)
+            _Run(graph, watches).run(images.clone() if overwrites_images(graph.module) else images)
         except _Seen:
             return
 
@@ -85,8 +85,8 @@ def run(graph: Graph, images: Tensor, watches: Iterable[Watch], dtype: torch.dty
 def output(graph: Graph, images: Tensor):
     """What the graph returns, in the structure its module returned it."""
     check_images(graph, images)
-    with _restored(graph), torch.no_grad():
-        return _Run(graph, ()).run(images.clone() if _overwrites_images(graph) else images)
+    with restored(graph.module), torch.no_grad():
+        return _Run(graph, ()).run(images.clone() if overwrites_images(graph.module) else images)
 
 
 def check_images(graph: Graph, images: Tensor) -> None:
@@ -98,31 +98,3 @@ def check_images(graph: Graph, images: Tensor) -> None:
 
 def _precision(images: Tensor, dtype: torch.dtype):
     return nullcontext() if dtype == torch.float32 else torch.autocast(images.device.type, dtype)
-
-
-def _base(node: Node) -> Node:
-    """The tensor whose memory a view looks at."""
-    while node.op == "call_function" and (node.target in REARRANGEMENT or is_identity(node)):
-        node = node.all_input_nodes[0]
-    return node
-
-
-def _overwritten(graph: Graph) -> list[Node]:
-    return [_base(n) for node in graph.module.graph.nodes if overwrites(node) for n in written(node)]
-
-
-def _overwrites_images(graph: Graph) -> bool:
-    return any(n.op == "placeholder" for n in _overwritten(graph))
-
-
-@contextmanager
-def _restored(graph: Graph):
-    """Buffers that a forward changes are as before: the next batch must not depend on this one."""
-    names = {n.target for n in _overwritten(graph) if n.op == "get_attr"}
-    buffers = [b for name, b in graph.module.named_buffers() if name in names]
-    before = [b.clone() for b in buffers]
-    try:
-        yield
-    finally:
-        for buffer, value in zip(buffers, before, strict=True):
-            buffer.data.copy_(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 
 from seealike.images.preprocessing import Preprocessing, shared
 from seealike.images.sources import open_images
@@ -78,7 +79,8 @@ def make_plan(
     """Build the models, open the images, bind the questions. What is wrong is refused here: nothing has run."""
     machine = machine or Machine()
     sets = {name: _image_set(name, study) for name in {study.images_of(a): None for a in study.ask.values()}}
-    built = {name: _built(name, study, machine, untrained_if_unfetchable) for name in study.models}
+    with tqdm(study.models, desc="building models", leave=False, delay=2) as names:
+        built = {name: _built(name, study, machine, untrained_if_unfetchable) for name in names}
     graphs: dict[tuple, Graph] = {}
     prepared = {name: _prepared(images, built, study, graphs) for name, images in sets.items()}
     results = Results(out) if out is not None and Path(out).is_dir() else None
@@ -140,7 +142,7 @@ def _prepared(
     """Every model traced for the size in which it will get these images."""
     tensor = images.as_given
     preprocessings, traced = {}, {}
-    for name, model in built.items():
+    for name, model in tqdm(built.items(), desc="tracing models", leave=False, delay=2):
         own = model.preprocessing
         preprocessings[name] = shared(own) if study.crop == "shared" and tensor is None else own
         size = tuple(tensor.shape) if tensor is not None else (model.channels, *_size(images, own))

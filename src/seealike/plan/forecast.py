@@ -15,11 +15,12 @@ def forecast(plan: Plan) -> Iterator[str]:
     """A paragraph a pass."""
     for i, planned in enumerate(plan.passes, 1):
         run = planned.run
-        yield f"pass {i} of {len(plan.passes)}: {run.count} images of {run.images.name} in batches of {run.batch}"
+        count, batch = run.count or "a stream of", run.batch or "as many as come"
+        yield f"pass {i} of {len(plan.passes)}: {count} images of {run.images.name} in batches of {batch}"
         for question in planned.questions:
             state = "answered, on disk" if question.found else "to answer"
             yield f"  ask.{question.name}: {question.measure.name}, {question.digest}, {state}"
-        if planned.open:
+        if planned.open and run.count:
             yield from _cost(plan, planned)
 
 

@@ -86,6 +86,7 @@ class Pass:
 
     def __iter__(self) -> Iterator["Shown"]:
         if self.images.taken is None:
+            self.images.images.batch = self.batch  # type: ignore[union-attr]
             for batch in self.images.images.load(list(self.graphs)):  # type: ignore[union-attr]
                 yield Shown(batch, torch.tensor([int(i) for i in batch.ids]), self.graphs, self.machine)
             return
@@ -127,7 +128,7 @@ class Shown:
             receive(tap, self._of_images(tap.tensor))
         for name, wanted in by_source.items():
             graph = self.graphs[name]
-            images = self.batch.inputs[name].to(self.machine.device, graph.dtype)
+            images = self.batch.inputs[name].to(self.machine.device, graph.dtype, memory_format=graph.memory_format)
             run(graph, images, [self._watch(name, tap, receive) for tap in wanted], DTYPES[self.machine.dtype])
 
     def _watch(self, name: str, tap: Tap, receive: Callable[[Tap, Tensor], None]):
