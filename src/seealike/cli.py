@@ -15,7 +15,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Out = Annotated[Path, typer.Option(help="Folder for the answers; what it holds already is not computed again.")]
+ANSWERS = "Folder for the answers; what it holds already is not computed again."
+Out = Annotated[Path, typer.Option(help=ANSWERS, file_okay=False)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]
 Dtype = Annotated[str, typer.Option(help="Of the forward pass: float32, bfloat16 or float16; sums stay exact.")]
 Workers = Annotated[int, typer.Option(help="Processes that load images beside the main one.")]
@@ -83,8 +84,8 @@ def compare(
     results = answer(study, out, device, dtype, workers, untrained_if_unfetchable=True)
     for name in study.ask:
         save(draw(results[name]), out / f"{name}.png")
-        for note in results[name].attrs["notes"]:
-            print(f"note: {note}", file=sys.stderr)
+    for note in dict.fromkeys(note for name in study.ask for note in results[name].attrs["notes"]):
+        print(f"note: {note}", file=sys.stderr)
     print(results)
 
 
@@ -131,6 +132,7 @@ def features(
     found = table(
         model, images, pattern, view=view, take=take, batch=batch, device=device, dtype=dtype, workers=workers
     )
+    out.parent.mkdir(parents=True, exist_ok=True)
     found.to_netcdf(out, engine="h5netcdf")
     print(f"{out}: {found.sizes['image']} images, {len(found)} layers")
 
@@ -162,6 +164,9 @@ def main() -> None:
     """The command line; a message to the user is one line, without a traceback."""
     try:
         app(standalone_mode=True)
+        return
     except SeealikeError as error:
-        print(f"seealike: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        said, code = str(error), error.exit_code
+    # only now, without the error, is the pass it stopped gone, and its bar with it
+    print(f"seealike: {said}", file=sys.stderr)
+    sys.exit(code)

@@ -63,8 +63,8 @@ class Sum(Statistic):
     taps: tuple[Tap, ...]
 
     @abstractmethod
-    def lift(self, *seen: Tensor) -> State:
-        """What one batch adds, from what its taps saw."""
+    def lift(self, *seen: Tensor) -> State | None:
+        """What one batch adds, from what its taps saw; None where it is too small to say anything."""
 
 
 @runtime_checkable
@@ -121,17 +121,16 @@ class Batch(Protocol):
 
 @dataclass
 class Totals:
-    """Sums by group of batches: batch k is in group k mod G."""
+    """Sums by group of batches, and the number of images in each: batch k is in group k mod G."""
 
     groups: list[dict[Statistic, State]] = field(default_factory=lambda: [{} for _ in range(GROUPS)])
-    images: list[int] = field(default_factory=lambda: [0] * GROUPS)
+    images: list[dict[Statistic, int]] = field(default_factory=lambda: [{} for _ in range(GROUPS)])
 
     def add(self, index: int, count: int, parts: Mapping[Statistic, State]) -> None:
-        g = index % GROUPS
-        group = self.groups[g]
+        group, images = self.groups[index % GROUPS], self.images[index % GROUPS]
         for statistic, part in parts.items():
             group[statistic] = statistic.merge(group[statistic], part) if statistic in group else part
-        self.images[g] += count
+            images[statistic] = images.get(statistic, 0) + count
 
 
 def fold(statistics: Sequence[Sum], batches: Iterable[Batch]) -> Totals:
@@ -158,7 +157,9 @@ def lift(statistics: Sequence[Sum], batch: Batch) -> dict[Statistic, State]:
         for statistic in watching[tap]:
             missing[statistic] -= 1
             if not missing[statistic]:
-                parts[statistic] = statistic.lift(*(seen[t] for t in statistic.taps))
+                part = statistic.lift(*(seen[t] for t in statistic.taps))
+                if part is not None:
+                    parts[statistic] = part
                 for t in set(statistic.taps):
                     waiting[t] -= 1
                     if not waiting[t]:
@@ -173,10 +174,12 @@ def lift(statistics: Sequence[Sum], batch: Batch) -> dict[Statistic, State]:
 
 def read(measure: Measure, needs: Sequence[Statistic], totals: Totals) -> xr.Dataset:
     """The answer, with the standard error `x_se` of each variable `x`, read from the leave-outs."""
-    used = [g for g, images in enumerate(totals.images) if images]
+    used = [g for g, group in enumerate(totals.groups) if all(s in group for s in needs)]
+    if not used:
+        raise RunError(f"{measure.name}: no batch held enough images that could be read.")
     sums = [[totals.groups[g][s] for s in needs] for g in used]
     answer = measure.read(*_merged(needs, sums))
-    sizes = [totals.images[g] for g in used]
+    sizes = [totals.images[g][needs[0]] for g in used]
     if len(used) < FEWEST_GROUPS:
         errors = {name: np.full(v.shape, np.nan) for name, v in answer.data_vars.items()}
         note = f"no standard errors: {len(used)} batches, at least {FEWEST_GROUPS} are needed"

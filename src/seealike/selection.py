@@ -19,16 +19,17 @@ class Models:
 
         `refuses` says why a layer cannot be viewed as asked: a glob leaves such layers out, a name is refused.
         """
-        graph, pattern = self._split(pattern)
+        name, pattern = self._split(pattern)
+        graph = self.graphs[name]
         layers = graph.select(pattern)
         reasons = {layer.name: refuses(layer) if refuses else None for layer in layers}
         kept = [layer for layer in layers if reasons[layer.name] is None]
         if not kept or (len(kept) < len(layers) and pattern in graph.by_name):
-            name, reason = next((n, r) for n, r in reasons.items() if r)
-            raise StudyError(f"{graph.name}:{name} cannot be seen so: {reason}.")
-        return tuple(Selected(graph.name, layer.name, layer.depth) for layer in kept)
+            layer, reason = next((n, r) for n, r in reasons.items() if r)
+            raise StudyError(f"{name}:{layer} cannot be seen so: {reason}.")
+        return tuple(Selected(name, layer.name, layer.depth) for layer in kept)
 
-    def _split(self, pattern: str) -> tuple[Graph, str]:
+    def _split(self, pattern: str) -> tuple[str, str]:
         name, colon, rest = pattern.partition(":")
         if not colon and name in self.graphs:
             rest = "**"
@@ -38,4 +39,4 @@ class Models:
             )
         if name not in self.graphs:
             raise StudyError(f'"{pattern}": there is no model "{name}". {closest(name, self.graphs)}')
-        return self.graphs[name], rest
+        return name, rest

@@ -250,7 +250,8 @@ def test_a_batch_of_fewer_than_four_is_left_out():
     x = features(35, 6, g)
     y = x[:, :3] + features(35, 3, g)
     assert value(asked(x, y, 16)) == value(asked(x[:32], y[:32], 16))
-    assert np.isnan(value(asked(x[:3], y[:3], 16)))
+    with pytest.raises(RunError, match="cka: no batch held enough images"):
+        asked(x[:3], y[:3], 16)
     # the biased estimator needs two
     assert value(asked(x[:34], y[:34], 16, "biased")) != value(asked(x[:32], y[:32], 16, "biased"))
     assert value(asked(x[:33], y[:33], 16, "biased")) == value(asked(x[:32], y[:32], 16, "biased"))

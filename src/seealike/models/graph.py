@@ -9,7 +9,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -57,8 +57,7 @@ class Graph:
     name: str
     module: GraphModule = field(repr=False)
     size: tuple[int, ...]
-    layers: tuple[Layer, ...] = field(repr=False)
-    parts: tuple[Layer, ...] = field(repr=False)
+    tensors: tuple[Layer, ...] = field(repr=False)  # the input, then all that have a name, as they run
     residuals: tuple[Residual, ...] = field(repr=False)
     attentions: tuple[Attention, ...] = field(repr=False)
     kinds: dict[str, frozenset[str]] = field(repr=False)
@@ -70,6 +69,16 @@ class Graph:
         """Trace a module for images of `size` (channels, height, width) and find its facts."""
         traced = trace(module, size, name)
         return _read(name, traced.module, traced.size, probe(traced.module, traced.size, **like(module)))
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The listed tensors: what globs select from."""
+        return tuple(x for x in self.tensors if x.listed)
+
+    @cached_property
+    def parts(self) -> tuple[Layer, ...]:
+        """The others: the input, and mere parts of listed tensors."""
+        return tuple(x for x in self.tensors if not x.listed)
 
     @cached_property
     def by_name(self) -> dict[str, Layer]:
@@ -93,7 +102,7 @@ class Graph:
     def _of_kind(self, kind: str) -> tuple[Layer, ...]:
         if kind not in self.kinds:
             raise StudyError(f"{self.name}:@{kind} is no kind of layer. {closest(kind, self.kinds)}")
-        found = tuple(x for x in self.layers if x.name in self.kinds[kind])
+        found = tuple(x for x in self.tensors if x.name in self.kinds[kind])
         if not found:
             raise StudyError(f"{self.name} has no layer of the kind @{kind}. {self._help(kind)}")
         return found
@@ -144,10 +153,6 @@ def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) ->
     nodes = [n for n in module.graph.nodes if n in seen.axes and n.op == "call_function"]
     roots = rearranged(module.graph, nodes)
     labels = label(nodes, roots)
-    layers = _layers(labels, seen, size[-2:])
-    listed = [x for x in layers if x.listed]
-    last = max(len(listed) - 1, 1)
-    placed = tuple(replace(x, depth=i / last) for i, x in enumerate(listed))
     names = {n: x[0].text for n, x in labels.items()}
     found = residuals.find(module.graph, set(seen.axes), roots)
     named = [_residual(names, roots, *one) for one in found]
@@ -158,8 +163,7 @@ def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) ->
         name=name,
         module=module,
         size=size,
-        layers=placed,
-        parts=(source, *(x for x in layers if not x.listed)),
+        tensors=(source, *_layers(labels, seen, size[-2:])),
         residuals=tuple(named),
         attentions=attending,
         kinds=_kinds(labels, named, attending, names, roots),
@@ -175,12 +179,15 @@ def _residual(names, roots, total: Node, skip: Node, branch: Node, projected: bo
 
 def _layers(labels: dict[Node, list[Label]], seen: Probe, image_size) -> list[Layer]:
     found = []
+    last = max(sum(node.target not in PART for node in labels) - 1, 1)
+    position = -1
     for node, names in labels.items():
-        shape = seen.shapes[node]
-        texts = tuple(dict.fromkeys(x.text for x in names))
         listed = node.target not in PART
+        position += listed
+        texts = tuple(dict.fromkeys(x.text for x in names))
+        places, depth = seen.places.get(node), max(position, 0) / last
         found.append(
-            Layer(texts[0], texts[1:], node, seen.axes[node], shape, seen.places.get(node), 0.0, listed, image_size)
+            Layer(texts[0], texts[1:], node, seen.axes[node], seen.shapes[node], places, depth, listed, image_size)
         )
     return found
 

@@ -36,7 +36,7 @@ def trace(module: nn.Module, size: tuple[int, ...], name: str = "the model") -> 
     """
     owned = copy_for_reading(module)
     images = torch.zeros(TRACED_IMAGES, *size, **like(module))
-    with quiet(), torch.random.fork_rng(devices=_cuda(images)), torch.no_grad():
+    with quiet(), torch.random.fork_rng(devices=_cuda(images)), torch.enable_grad():
         try:
             program = export(owned, (images,), strict=False, dynamic_shapes=({0: Dim.DYNAMIC},))
         except Exception as error:

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from seealike.errors import StudyError
 from seealike.images.preprocessing import Preprocessing, shared
-from seealike.images.sources import open_images
+from seealike.images.sources import Stream, open_images
 from seealike.kernel import Measure, Sum, Tap
 from seealike.models.graph import Graph
 from seealike.models.source import Built, ModelSource, build, built_from
@@ -104,9 +105,21 @@ def make_plan(
 
 def _image_set(name: str, study: Study) -> ImageSet:
     source = study.images[name]
-    return ImageSet.of(
-        name, open_images(rooted(source.source, study.folder), **source.options), source.take, study.seed
-    )
+    images = open_images(rooted(source.source, study.folder), **source.options)
+    if isinstance(images, Stream):
+        _stream(name, images, study)
+    return ImageSet.of(name, images, source.take, study.seed)
+
+
+def _stream(name: str, images: Stream, study: Study) -> None:
+    """A stream is cut to the batch that is asked; what cannot be asked of it is refused."""
+    instead = "Give the dataset in place of its batches, or leave"
+    if study.images[name].take is not None:
+        raise StudyError(f"{images.text} cannot be chosen from: it is read once, as it comes. {instead} take out.")
+    asked = {ask.batch or study.batch for ask in study.ask.values() if study.images_of(ask) == name}
+    if len(asked) > 1:
+        raise StudyError(f"{images.text} cannot be cut in two ways: it is read once. {instead} all but one batch out.")
+    images.batch = asked.pop() or images.batch
 
 
 def rooted(source: Any, folder: str) -> Any:

@@ -53,6 +53,8 @@ class ImageSet:
 
     @property
     def default_batch(self) -> int | None:
+        if isinstance(self.images, Stream):
+            return self.images.batch or len(self.images.first())
         return None if self.taken is None else default_batch(len(self.taken))
 
     @cached_property

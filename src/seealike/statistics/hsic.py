@@ -30,9 +30,9 @@ class HSIC(Sum):
     def taps(self) -> tuple[Tap, ...]:
         return tuple(dict.fromkeys(self.a + self.b))
 
-    def lift(self, *grams: Tensor) -> State:
+    def lift(self, *grams: Tensor) -> State | None:
         if grams[0].shape[0] < FEWEST[self.estimator]:
-            return self._nothing(grams[0])
+            return None
         centre = u_centred if self.estimator == "unbiased" else centred
         vectors = [packed(centre(g)) for g in grams]
         self._refuse_nonfinite(vectors)
@@ -41,10 +41,6 @@ class HSIC(Sum):
         b = a if self.a == self.b else [by_tap[t] for t in self.b]
         own_a = _squares(a)
         return {"cross": inner_products(a, b), "a": own_a, "b": own_a if a is b else _squares(b)}
-
-    def _nothing(self, like: Tensor) -> State:
-        shapes = {"cross": (len(self.a), len(self.b)), "a": (len(self.a),), "b": (len(self.b),)}
-        return {k: like.new_zeros(s, dtype=torch.float64) for k, s in shapes.items()}
 
     def _refuse_nonfinite(self, vectors: Sequence[Tensor]) -> None:
         finite = torch.stack([v.sum() for v in vectors]).isfinite()

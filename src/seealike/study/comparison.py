@@ -28,5 +28,5 @@ def comparison(
 
 def _names(model_a: str, model_b: str) -> tuple[str, str]:
     """Short names for two sources: what follows the colon, told apart where they are the same."""
-    a, b = (source.split(":")[-1].rsplit("/", 1)[-1] for source in (model_a, model_b))
+    a, b = (source.split(":")[-1].rstrip("/").rsplit("/", 1)[-1] for source in (model_a, model_b))
     return (a, b) if a != b else (f"{a}@0", f"{b}@1")
