@@ -46,7 +46,7 @@ def parse() -> argparse.Namespace:
 
 # case -> tools, in the order in which they take turns
 CASES = {
-    "resnet50, all tensors, batch 128": ("bare", "seealike", "pytorch-cka"),
+    "resnet50, all tensors, batch 128": ("bare", "bare, channels last", "seealike", "pytorch-cka"),
     "vit_small_patch16_224, all tensors, batch 128": ("bare", "seealike", "pytorch-cka"),
     "two resnet18, 18 layers, three maps, batch 128": ("bare", "seealike", "pytorch-cka", "torch_cka"),
     "vit_small_patch16_224, all tensors, batch 1024": ("seealike",),
@@ -65,12 +65,13 @@ def report(case: str, tools: tuple[str, ...], arguments: argparse.Namespace) -> 
     for tool, found in runs.items():
         seconds = statistics.median(r["seconds"] for r in found)
         line = (
-            f"  {tool:12} {seconds:8.2f} s  {max(r['peak_mb'] for r in found):7.0f} MB  {found[0]['tensors']} tensors"
+            f"  {tool:20} {seconds:8.2f} s  {max(r['peak_mb'] for r in found):7.0f} MB  {found[0]['tensors']} tensors"
         )
         if bare:
             ratios = [r["seconds"] / b["seconds"] for r, b in zip(found, bare, strict=False)]
             memory = statistics.median(r["peak_mb"] for r in found) / statistics.median(b["peak_mb"] for b in bare)
-            line += f"  {statistics.median(ratios):5.2f} x bare ({min(ratios):.2f} to {max(ratios):.2f}), memory {memory:.2f} x"
+            line += f"  {statistics.median(ratios):5.2f} x bare ({min(ratios):.2f} to {max(ratios):.2f})"
+            line += f", memory {memory:.2f} x"
         print(line, flush=True)
     if "pytorch-cka" in runs:
         ratios = [p["seconds"] / s["seconds"] for p, s in zip(runs["pytorch-cka"], runs["seealike"], strict=True)]
@@ -97,9 +98,10 @@ def measure(case: str, tool: str, arguments: argparse.Namespace) -> dict:
     torch.manual_seed(0)
     models, images, layers = prepare(case, arguments)
     batch = int(case.rsplit(" ", 1)[1])
-    tensors, action = {"bare": bare, "seealike": ours, "pytorch-cka": pytorch_cka, "torch_cka": torch_cka}[tool](
-        models, images, layers, batch, arguments.device
-    )
+    if tool.endswith("channels last"):
+        images = images.to(memory_format=torch.channels_last)
+    prepare_tool = {"seealike": ours, "pytorch-cka": pytorch_cka, "torch_cka": torch_cka}.get(tool, bare)
+    tensors, action = prepare_tool(models, images, layers, batch, arguments.device)
     action(images[:WARM], WARM)
     start = time.perf_counter()
     action(images, batch)
@@ -150,8 +152,8 @@ def bare(models, images, layers, batch, device):
 def ours(models, images, layers, batch, device):
     from seealike.kernel import fold, read
     from seealike.measures.cka import CKA
-    from seealike.plan.passes import Machine
     from seealike.plan import make_plan
+    from seealike.plan.passes import Machine
     from seealike.study import Ask, ImagesSource, Study
 
     names = dict(zip("ab", models, strict=False))

@@ -91,9 +91,10 @@ class Results(Mapping[str, xr.Dataset]):
             [f"{self.folder}: {len(rows)} answer{'s' * (len(rows) != 1)}", *(f"  {line}" for line in lines)]
         )
 
-    def with_digest(self, digest: str) -> Path | None:
-        """A file that answers exactly this question, whatever it was called then."""
-        return next(iter(sorted(self.folder.glob(f"[!.]*-{digest}.nc"))), None)
+    def with_digest(self, digest: str, name: str = "") -> Path | None:
+        """A file that answers exactly this question: that of the ask `name` if there is one, else of another."""
+        found = sorted(self.folder.glob(f"[!.]*-{digest}.nc"))
+        return next((path for path in found if path.name == f"{name}-{digest}.nc"), next(iter(found), None))
 
     def _files(self) -> dict[str, list[Path]]:
         """Every ask's files; the digest is what follows the last hyphen."""

@@ -23,7 +23,8 @@ import torch
 from torch import nn
 
 def net(width=4):
-    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * width, 5))
+    stem = nn.Conv2d(3, width, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(2)
+    return nn.Sequential(*stem, nn.Flatten(), nn.Linear(4 * width, 5))
 
 class Stretch(nn.Module):
     def forward(self, x):

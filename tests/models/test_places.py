@@ -239,8 +239,8 @@ def test_a_changed_patch_changes_the_places_in_it_and_no_others(name):
     before = tensors(graph, x, layers)
     x[0, :, row * patch : (row + 1) * patch, column * patch : (column + 1) * patch] += 1
     after = tensors(graph, x, layers)
-    for layer in layers:
-        layer = graph.by_name[layer]
+    for name in layers:
+        layer = graph.by_name[name]
         changed = before[layer.name][0] != after[layer.name][0]
         others = [d for d in range(changed.ndim) if d not in layer.places.dims]
         changed = changed.any(dim=others) if others else changed

@@ -97,6 +97,7 @@ def test_a_whole_study(tmp_path):
         (("crop",), "none", "crop = 'none': input should be 'own' or 'shared'"),
         (("models", "vit", "pretrained"), "no", "models.vit.pretrained = 'no': input should be a valid boolean"),
         (("models", "vit"), "timm:resnet18", "models.vit = 'timm:resnet18': write it as a table, [models.NAME]."),
+        (("models", "images"), {"source": "x"}, '"images" cannot name a model'),
         (("models",), 3, "models = 3: write it as a table, [models.NAME]."),
         (("models", "a:b"), {"source": "x"}, 'models."a:b": a model\'s name may not hold a colon'),
     ],

@@ -1,6 +1,7 @@
 """Answers a study: pass by pass, each answer written as soon as it is known."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import xarray as xr
@@ -36,18 +37,19 @@ def run(
     return Results(out)
 
 
-def answers(plan: Plan, planned: Planned) -> Iterator[tuple[Question, xr.Dataset]]:
+def answers(plan: Plan, planned: Planned) -> Generator[tuple[Question, xr.Dataset], None, None]:
     """One pass over the images; then the answer to each open question."""
     if not planned.open:
         return
-    totals = fold(planned.statistics, _with_progress(planned))
+    with closing(_with_progress(planned)) as batches:
+        totals = fold(planned.statistics, batches)
     for question in planned.open:
         answer = read(question.measure, question.needs, totals)
         attributes = provenance(plan, planned.run, question)
         yield question, answer.assign_attrs({**attributes, "notes": notes(plan, planned.run, question, answer)})
 
 
-def _with_progress(planned: Planned) -> Iterator[Batch]:
+def _with_progress(planned: Planned) -> Generator[Batch, None, None]:
     """The batches, with a bar that says what is going on and at what rate."""
     models = ", ".join(g.name for g in planned.used)
     bar = tqdm(total=planned.run.count, unit=" images", desc=f"{models}: {len(planned.taps)} tensors", leave=False)

@@ -42,7 +42,7 @@ def _title(attrs: dict[str, Any]) -> str:
     """`vit, resnet; 2,048 images; batch 256`: as much of it as the answer says."""
     models, images = list(attrs.get("models") or ()), attrs.get("images") or {}
     said = [", ".join(models) if len(models) <= 4 else f"{len(models)} models"]
-    said += [f"{images['count']:,} images"] if "count" in images else []
+    said += [f"{images['count']:,} images"] if images.get("count") else []
     said += [f"batch {attrs['batch']}"] if "batch" in attrs else []
     return "; ".join(part for part in said if part)
 

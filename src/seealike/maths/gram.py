@@ -1,19 +1,18 @@
 """The Gram matrix of centred features: all that CKA needs to know of a layer."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-# Columns at a time. A centred chunk should stay in a core's own cache; on a device, launches should be few.
-CHUNK_BYTES, FEWEST_COLUMNS = 1 << 20, 1 << 10
+# Columns at a time: on a CPU a centred chunk should stay in the cache, on a device launches should be few.
+CHUNK_BYTES = {"cpu": 1 << 23}
 DEVICE_CHUNK_BYTES = 1 << 28
+FEWEST_COLUMNS = 1 << 10
+# Rows at a time: the matrix is symmetric, so blocks above its diagonal need not be computed.
+BLOCK = 128
 CENTRE = 16
-BLAS = ThreadpoolController()
 
 
 def gram(x: Float[Tensor, "n ..."]) -> Float[Tensor, "n n"]:
@@ -30,14 +29,22 @@ def gram(x: Float[Tensor, "n ..."]) -> Float[Tensor, "n n"]:
     """
     n = x.shape[0]
     x = x.detach().permute(0, *sorted(range(1, x.ndim), key=lambda d: -x.stride(d)))
-    if x.device.type != "cpu":
-        return _on_device(_columns(x, max(FEWEST_COLUMNS, DEVICE_CHUNK_BYTES // (4 * n))), x)
-    width = max(FEWEST_COLUMNS, CHUNK_BYTES // (4 * n))
-    return _on_cpu(list(_columns(x, width)), n, _summed(x.dtype))
+    width = max(FEWEST_COLUMNS, CHUNK_BYTES.get(x.device.type, DEVICE_CHUNK_BYTES) // (4 * n))
+    number = torch.float64 if x.dtype == torch.float64 else torch.float32
+    total = x.new_zeros(n, n, dtype=number)
+    room = x.new_empty(n, min(width, x[0].numel()), dtype=number)
+    for columns in _columns(x, width):
+        # Into the same room each time: rows that lie far apart in memory are read once and then lie together.
+        centred = room[:, : columns.shape[1]]
+        torch.sub(columns, _some(columns).mean(0, dtype=number), out=centred)
+        for top in range(0, n, BLOCK):
+            below = slice(top, top + BLOCK)
+            total[below, : top + BLOCK].addmm_(centred[below], centred[: top + BLOCK].T)
+    return total.tril() + total.tril(-1).T if n > BLOCK else total
 
 
 def _columns(x: Tensor, width: int) -> Iterator[Tensor]:
-    """Matrices of at most about `width` columns that together hold every feature once."""
+    """Matrices of at most `width` columns that together hold every feature once."""
     n = x.shape[0]
     try:
         yield from x.view(n, -1).split(width, 1)
@@ -47,37 +54,6 @@ def _columns(x: Tensor, width: int) -> Iterator[Tensor]:
             yield from piece.reshape(n, -1).split(width, 1)
 
 
-def _on_device(chunks: Iterator[Tensor], like: Tensor) -> Tensor:
-    total = like.new_zeros(like.shape[0], like.shape[0], dtype=_summed(like.dtype))
-    for columns in chunks:
-        centred = columns.to(total.dtype) - _some(columns).mean(0, dtype=total.dtype)
-        total.addmm_(centred, centred.T)
-    return total
-
-
-def _on_cpu(chunks: list[Tensor], n: int, dtype: torch.dtype) -> Tensor:
-    """A thread a core, each on its own chunks: NumPy halves the operations of a matrix by its own transpose."""
-    threads = min(torch.get_num_threads(), len(chunks))
-    with BLAS.limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        shares = list(pool.map(lambda i: _product(chunks[i::threads], n, dtype), range(threads)))
-    return torch.from_numpy(sum(shares[1:], shares[0]))
-
-
-@np.errstate(over="ignore", invalid="ignore")  # what is no number is refused with its layer's name, later
-def _product(chunks: list[Tensor], n: int, dtype: torch.dtype) -> np.ndarray:
-    total = np.zeros((n, n), np.float64 if dtype == torch.float64 else np.float32)
-    room = np.empty((n, max(c.shape[1] for c in chunks)), total.dtype)
-    for chunk in chunks:
-        columns = chunk.to(dtype).numpy()
-        centred = np.subtract(columns, _some(columns).mean(0), out=room[:, : columns.shape[1]])
-        total += centred @ centred.T
-    return total
-
-
-def _some(columns):
+def _some(columns: Tensor) -> Tensor:
     """Sixteen images at most: their mean is as good a centre, and the features are read once, not twice."""
     return columns[:: -(-len(columns) // CENTRE)]
-
-
-def _summed(dtype: torch.dtype) -> torch.dtype:
-    return torch.float64 if dtype == torch.float64 else torch.float32

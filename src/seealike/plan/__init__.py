@@ -184,4 +184,6 @@ def _question(name, measure, images, batch, traced, preprocessings, study, machi
         seed=study.seed,
         dtype=machine.dtype,
     )
-    return Question(name, bound, key, tuple(models_of(bound, traced)), results.with_digest(key) if results else None)
+    return Question(
+        name, bound, key, tuple(models_of(bound, traced)), results.with_digest(key, name) if results else None
+    )

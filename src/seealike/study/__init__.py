@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seealike.errors import StudyError, closest
-from seealike.kernel import Measure
+from seealike.kernel import IMAGES, Measure
 
 Crop = Literal["own", "shared"]
 
@@ -57,6 +57,10 @@ class Study:
         for part, what in ((self.models, "models"), (self.images, "images"), (self.ask, "ask")):
             if not part:
                 raise StudyError(f"the study has no {what}: it needs at least one [{what}.NAME] table.")
+        if IMAGES in self.models:
+            raise StudyError(
+                f'"{IMAGES}" cannot name a model: it names the images\' own tensors. Call it something else.'
+            )
         for name, ask in self.ask.items():
             if ask.images is not None and ask.images not in self.images:
                 raise StudyError(
