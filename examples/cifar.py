@@ -84,7 +84,7 @@ def main() -> None:
     torch.manual_seed(0)
     network = {"vit": vit, "resnet": resnet}[arguments.model]()
     train(network, *pixels(arguments.parquet), arguments.minutes)
-    save_file(network.state_dict(), arguments.checkpoint)
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, arguments.checkpoint)
     if arguments.test:
         images, labels = pixels(arguments.test)
         with torch.inference_mode():
