@@ -178,7 +178,7 @@ def read(measure: Measure, needs: Sequence[Statistic], totals: Totals) -> xr.Dat
     if not used:
         raise RunError(f"{measure.name}: no batch held enough images that could be read.")
     sums = [[totals.groups[g][s] for s in needs] for g in used]
-    answer = measure.read(*_merged(needs, sums))
+    answer = measure.read(*merged(needs, sums))
     sizes = [totals.images[g][needs[0]] for g in used]
     if len(used) < FEWEST_GROUPS:
         errors = {name: np.full(v.shape, np.nan) for name, v in answer.data_vars.items()}
@@ -195,7 +195,8 @@ def read(measure: Measure, needs: Sequence[Statistic], totals: Totals) -> xr.Dat
     return answer.assign_attrs(images_seen=sum(sizes))
 
 
-def _merged(needs: Sequence[Statistic], sums: Sequence[list[State]]) -> list[State]:
+def merged(needs: Sequence[Statistic], sums: Sequence[list[State]]) -> list[State]:
+    """The total of each statistic, from its sums in several groups."""
     total = sums[0]
     for other in sums[1:]:
         total = [s.merge(a, b) for s, a, b in zip(needs, total, other, strict=True)]
@@ -206,9 +207,9 @@ def _leave_one_out(needs: Sequence[Statistic], sums: list[list[State]]) -> Itera
     """Totals without each group in turn, from sums before it and sums after it."""
     before, after = [sums[0]], [sums[-1]]
     for one, other in zip(sums[1:-1], sums[-2:0:-1], strict=True):
-        before.append(_merged(needs, [before[-1], one]))
-        after.append(_merged(needs, [after[-1], other]))
+        before.append(merged(needs, [before[-1], one]))
+        after.append(merged(needs, [after[-1], other]))
     yield after[-1]
     for i in range(1, len(sums) - 1):
-        yield _merged(needs, [before[i - 1], after[len(sums) - 2 - i]])
+        yield merged(needs, [before[i - 1], after[len(sums) - 2 - i]])
     yield before[-1]

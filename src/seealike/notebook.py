@@ -7,7 +7,7 @@ import xarray as xr
 from torch import nn
 
 from seealike.answering import answers
-from seealike.kernel import Measure, Tap, fold
+from seealike.kernel import Measure, Tap, fold, merged
 from seealike.measures.cka import CKA
 from seealike.models.trace import like
 from seealike.plan import make_plan
@@ -114,11 +114,7 @@ def _several(patterns: str | Sequence[str]) -> tuple[str, ...]:
 def _table(run, statistics: Mapping[str, Rows], totals) -> xr.Dataset:
     found = {}
     for tensor, statistic in statistics.items():
-        total = None
-        for group in totals.groups:
-            if statistic in group:
-                total = group[statistic] if total is None else statistic.merge(total, group[statistic])
-        assert total is not None
+        (total,) = merged([statistic], [[group[statistic]] for group in totals.groups if statistic in group])
         dims = ("image", *(f"{tensor}_{i}" for i in range(total["rows"].ndim - 1)))
         found[tensor] = (dims, total["rows"].float().numpy())
         index = total["index"]

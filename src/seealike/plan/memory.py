@@ -9,7 +9,7 @@ from seealike.errors import StudyError
 from seealike.kernel import Tap
 from seealike.models.graph import Graph
 
-# Convolutions and products need room beside their operands; measured on ResNet-50 and ViT-S, see bench/cka.py.
+# Convolutions and products need room beside their operands: an allowance, not a measurement.
 WORKSPACE = 1.25
 
 
