@@ -1,10 +1,14 @@
 # Everything runs in .venv, made on first use. pip reads your own index settings.
 .DEFAULT_GOAL := test
-.PHONY: test test-all lint bench
+.PHONY: demo test test-all lint bench zoo
 
 PYTHON := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/pip install -q --no-compile --prefer-binary --disable-pip-version-check -c constraints.txt
+
+# a first look: small networks, generated images, no download
+demo: .venv/.done-plain
+	$(BIN)/seealike demo --out demo
 
 # two test workers, one thread each: more threads than cores would slow both
 test test-all: export OMP_NUM_THREADS = 1
@@ -23,12 +27,23 @@ lint: .venv/.done
 bench: .venv/.done-bench
 	$(BIN)/python bench/cka.py
 
-.venv/.done: pyproject.toml constraints.txt
+# trains what the package ships; the CIFAR-10 networks also need its images: make zoo TRAIN=... TEST=...
+zoo: .venv/.done-plain
+	$(BIN)/python -m seealike.zoo.training vit resnet
+ifdef TRAIN
+	$(BIN)/python -m seealike.zoo.training vit-cifar10 resnet-cifar10 --train $(TRAIN) --test $(TEST)
+endif
+
+.venv/.done-plain: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No python3 found: seealike needs Python 3.11 or newer."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "seealike needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)."; \
 	  echo "Name another: make PYTHON=/path/to/python"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) -e .
+	@touch $@
+
+.venv/.done: .venv/.done-plain
 	$(PIP) -e '.[dev]'
 	@touch $@
 

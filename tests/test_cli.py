@@ -93,12 +93,17 @@ def test_run_answers_a_study(folder, seealike):
     (folder / "study.toml").write_text(STUDY + WITHIN)
     code, out, err = seealike("run", "study.toml", "--out", "answers")
     assert (code, err) == (0, [])
-    assert out == f"{Results('answers')!r}\n"
+    assert out == f"{Results('answers')!r}\nanswers/report.html\n"
     assert out.startswith(
         "answers: 2 answers\n  similarity  cka  cka, cka_se (layer_a 4, layer_b 4)  one, two  20 images"
     )
-    assert [name.rpartition("-")[0] for name in files(folder / "answers")] == ["similarity", "within"]
+    assert [name.rpartition("-")[0] or name for name in files(folder / "answers")] == [
+        "report.html",
+        "similarity",
+        "within",
+    ]
     assert Results("answers")["similarity"].attrs["dtype"] == "float32"
+    assert Results("answers")["similarity"].attrs["command"] == "seealike run study.toml --out answers"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +174,7 @@ def test_compare_two_models(folder, seealike):
     code, out, err = seealike("compare", "nets.py:net", "nets.py:wide", *IMAGES, "--batch", 5)
     assert (code, err) == (0, [])
     assert out.startswith("out: 3 answers\n")
+    assert out.endswith("out/report.html\n") and (folder / "out" / "report.html").is_file()
     results = Results("out")
     assert list(results) == ["similarity", "within-net", "within-wide"]
     assert [name for name in files(folder / "out") if name.endswith(".png")] == [f"{name}.png" for name in results]
@@ -283,6 +289,20 @@ def test_features_of_no_layer(seealike):
     assert err == ['seealike: "nets.py:net" names no layer: write MODEL:GLOB, for example "nets.py:net:**".']
 
 
+def test_features_beside_what_is_recorded(folder, seealike):
+    asked = ("--images", "scenes:20", "--size", 12, "--out", "f.nc")
+    code, said, err = seealike("features", "nets.py:net:4", "images:label", "images:hue", *asked)
+    assert (code, said, err) == (0, "f.nc: 20 images, 1 layers\n", [])
+    with xr.open_dataset(folder / "f.nc", engine="h5netcdf") as table:
+        assert list(table.data_vars) == ["4", "images:label", "images:hue"]
+        assert table["images:label"].dtype == np.int64 and 0 <= float(table["images:hue"].min())
+    code, _, err = seealike("features", "nets.py:net:4", "hue", *asked)
+    assert (code, err) == (
+        2,
+        ['seealike: "hue": after the layers write what is recorded of the images, such as images:label.'],
+    )
+
+
 def test_draw_in_every_format(folder, seealike):
     seealike("run", "study.toml")
     for kind, begins in {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}.items():
@@ -332,4 +352,4 @@ def test_every_verb_has_help_with_an_example(verb, seealike):
 
 def test_the_help_names_every_verb(seealike):
     _, out, _ = seealike("--help")
-    assert [verb for verb in VERBS if verb not in out] == [] and len(VERBS) == 6
+    assert [verb for verb in VERBS if verb not in out] == [] and len(VERBS) == 7

@@ -196,7 +196,7 @@ def test_numbers_in_long_form(tmp_path):
         (lambda: figures.draw(answer(measure="ckaa")), "measure 'ckaa' has no figure. Closest: cka."),
         (
             lambda: figures.draw(xr.Dataset()),
-            "this dataset does not say which measure it answers. Figures there are: cka.",
+            "this dataset does not say which measure it answers. Figures there are: cka, attention_distance.",
         ),
         (
             lambda: figures.draw(answer().drop_vars("cka_se"), error=True),

@@ -22,6 +22,8 @@ FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 # rooms of one floor, where the first may import the second
 BESIDE = {
     ("models", "images"),
+    ("models", "zoo"),
+    ("zoo", "images"),
     ("plan", "study"),
     ("answering", "plan"),
     ("answering", "study"),

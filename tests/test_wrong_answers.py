@@ -11,6 +11,7 @@ from torch import nn
 
 from seealike.errors import StudyError
 from seealike.kernel import fold, read
+from seealike.measures.attention_distance import AttentionDistance
 from seealike.measures.cka import CKA
 from seealike.models.graph import Graph
 from seealike.models.run import run
@@ -290,3 +291,30 @@ def test_windows_are_not_images():
     answer = ask({"swin": graph}, x, a=f"swin:{name}", b="swin:layers.0.blocks.0")
     other = tensors(graph, x, ["layers.0.blocks.0"])["layers.0.blocks.0"]
     assert float(answer.cka[0, 0]) == pytest.approx(cka((rows, other)), abs=1e-5)
+
+
+def test_attention_is_there_under_fused_kernels():
+    """Row 11: Attention missing or empty under fused kernels."""
+    fused, size = build("vit"), FAMILIES["vit"].size
+    eager, x, kept = copy.deepcopy(fused), images(6, size), []
+    for block in eager.blocks:
+        block.attn.fused_attn = False
+        block.attn.attn_drop.register_forward_pre_hook(lambda _, given: kept.append(given[0].double().numpy()))
+    with torch.no_grad():
+        eager(x)
+        before = fused(x)
+    graph = Graph.of(fused, size, "vit")
+    assert {str(a.weights.target) for a in graph.attentions} == {"aten.scaled_dot_product_attention.default"}
+    bound = AttentionDistance("vit").bind(Models({"vit": graph}))
+    answer = read(bound, bound.needs(), fold(bound.needs(), batches({"vit": graph}, x, 2)))
+    line = 8 * np.arange(4) + 4
+    y, x_ = (a.flatten() for a in np.meshgrid(line, line, indexing="ij"))
+    apart = np.hypot(y[:, None] - y, x_[:, None] - x_)
+    expected = [(weights[:, :, 1:, 1:] * apart).sum(-1).mean((0, 2)) for weights in kept]
+    np.testing.assert_allclose(answer.attention_distance, expected, rtol=1e-5)
+    assert (answer.attention_distance > 1).all()
+    # the user's model goes on with its fused kernels, and nothing hangs on it
+    assert [block.attn.fused_attn for block in fused.blocks] == [True, True]
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in fused.modules())
+    with torch.no_grad():
+        assert torch.equal(fused(x), before)

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 PUBLIC = {
     "Results": "results",
     "figures": "figures",
+    "report": "report",
     "load_study": "study.toml",
     "run": "answering",
     "answer": "notebook",

@@ -1,5 +1,6 @@
 """The command line: verbs over studies. Its messages are for people; scripts read exit codes and files."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +16,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+STUDIES = Path(__file__).parent / "studies"
 ANSWERS = "Folder for the answers; what it holds already is not computed again."
 Out = Annotated[Path, typer.Option(help=ANSWERS, file_okay=False)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]
 Dtype = Annotated[str, typer.Option(help="Of the forward pass: float32, bfloat16 or float16; sums stay exact.")]
 Workers = Annotated[int, typer.Option(help="Processes that load images beside the main one.")]
-Images = Annotated[str, typer.Option(help="folder:PATH, parquet:PATH or file.py:function.")]
+Images = Annotated[
+    str,
+    typer.Option(
+        help="folder:PATH, parquet:PATH, webdataset:PATTERN, hub:OWNER/NAME, scenes:NUMBER or file.py:function."
+    ),
+]
 Take = Annotated[int | None, typer.Option(help="How many images, a seeded choice; all if not given.")]
 Batch = Annotated[int | None, typer.Option(help="Images a batch, part of what minibatch CKA means.")]
 Pretrained = Annotated[
@@ -30,14 +37,25 @@ Pretrained = Annotated[
 
 @app.command()
 def run(study: Path, out: Out = Path("out"), device: Device = "cpu", dtype: Dtype = "float32", workers: Workers = 0):
-    """Answer what a study asks and is not yet answered.
+    """Answer what a study asks and is not yet answered, then write the report.
 
     Example: seealike run study.toml --out out
     """
     from seealike.answering import run as answer
+    from seealike.report import write
     from seealike.study.toml import load_study
 
-    print(answer(load_study(study), out, device, dtype, workers))
+    print(answer(load_study(study), out, device, dtype, workers, command=_typed()))
+    print(write(out))
+
+
+@app.command()
+def demo(out: Out = Path("demo")):
+    """A first look without a download: how a small ViT and a small ResNet see generated scenes.
+
+    Example: seealike demo --out demo
+    """
+    run(STUDIES / "demo.toml", out)
 
 
 @app.command()
@@ -72,21 +90,23 @@ def compare(
     dtype: Dtype = "float32",
     workers: Workers = 0,
 ):
-    """CKA within and across two models on the images of one source, with a picture.
+    """CKA within and across two models on the images of one source, with pictures and a report.
 
     Example: seealike compare timm:vit_small_patch16_224 timm:resnet50 --images folder:photographs --out out
     """
     from seealike.answering import run as answer
     from seealike.figures import draw, save
+    from seealike.report import write
     from seealike.study.comparison import comparison
 
     study = comparison(model_a, model_b, images, take, batch, view, layers, size, pretrained, seed)
-    results = answer(study, out, device, dtype, workers, untrained_if_unfetchable=True)
+    results = answer(study, out, device, dtype, workers, untrained_if_unfetchable=True, command=_typed())
     for name in study.ask:
         save(draw(results[name]), out / f"{name}.png")
     for note in dict.fromkeys(note for name in study.ask for note in results[name].attrs["notes"]):
         print(f"note: {note}", file=sys.stderr)
     print(results)
+    print(write(out))
 
 
 @app.command()
@@ -110,6 +130,7 @@ def features(
     selection: Annotated[str, typer.Argument(metavar="MODEL:GLOB")],
     images: Images,
     out: Annotated[Path, typer.Option(help="netCDF file to write.")],
+    recorded: Annotated[list[str] | None, typer.Argument(metavar="[images:NAME]...")] = None,
     view: Annotated[str, typer.Option(help="flatten, mean, cls, tokens or a grid such as 4x4.")] = "flatten",
     take: Take = None,
     batch: Batch = None,
@@ -119,7 +140,7 @@ def features(
     dtype: Dtype = "float32",
     workers: Workers = 0,
 ):
-    """Write what layers say of images: one variable a layer, one row an image.
+    """Write what layers say of images: one variable a layer, one row an image; beside them images:label, images:*.
 
     Example: seealike features timm:resnet50:layer4.2 --images folder:photographs --view mean --out f.nc
     """
@@ -128,13 +149,24 @@ def features(
     from seealike.notebook import features as table
 
     source, pattern = parted(selection)
+    for other in recorded or ():
+        if not other.startswith("images:"):
+            raise StudyError(f'"{other}": after the layers write what is recorded of the images, such as images:label.')
     model = ModelSource(source, pretrained=pretrained, size=size)
     found = table(
-        model, images, pattern, view=view, take=take, batch=batch, device=device, dtype=dtype, workers=workers
+        model,
+        images,
+        [pattern, *(recorded or ())],
+        view=view,
+        take=take,
+        batch=batch,
+        device=device,
+        dtype=dtype,
+        workers=workers,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     found.to_netcdf(out, engine="h5netcdf")
-    print(f"{out}: {found.sizes['image']} images, {len(found)} layers")
+    print(f"{out}: {found.sizes['image']} images, {sum(not str(n).startswith('images:') for n in found)} layers")
 
 
 @app.command()
@@ -158,6 +190,25 @@ def draw(
         path = folder / f"{name}.{format}"
         to_csv(answer, path) if format == "csv" else save(figure(answer, error=error), path)
         print(path)
+
+
+@app.command()
+def report(
+    folder: Path,
+    out: Annotated[Path | None, typer.Option(help="File to write; report.html in the folder if not given.")] = None,
+):
+    """Write every answer in a folder on one page: figures to explore, notes, where each answer comes from.
+
+    Example: seealike report out
+    """
+    from seealike.report import write
+
+    print(write(folder, out))
+
+
+def _typed() -> str:
+    """The command line as it was typed, quoted for a shell."""
+    return shlex.join(["seealike", *sys.argv[1:]])
 
 
 def main() -> None:

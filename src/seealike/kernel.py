@@ -73,6 +73,8 @@ class Sources(Protocol):
 
     def select(self, pattern: str, refuses: Callable | None = None) -> tuple["Selected", ...]: ...
 
+    def attentions(self, model: str, patterns: tuple[str, ...] = ()) -> tuple["Attended", ...]: ...
+
 
 @dataclass(frozen=True)
 class Selected:
@@ -84,6 +86,19 @@ class Selected:
 
     def __str__(self) -> str:
         return f"{self.source}:{self.tensor}"
+
+
+@dataclass(frozen=True)
+class Attended:
+    """One attention that a pattern selected, and the tensor at whose moment its weights are seen."""
+
+    source: str
+    attention: str
+    tensor: str
+    depth: float
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.attention}"
 
 
 class Measure(ABC):

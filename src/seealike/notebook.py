@@ -1,17 +1,18 @@
 """One-liners: one question, its answer in hand, nothing written."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
 
 import xarray as xr
 from torch import nn
 
 from seealike.answering import answers
-from seealike.kernel import Measure, Tap, fold, merged
+from seealike.kernel import FOUND, IMAGES, Measure, Selected, Sources, State, Tap, fold, merged
 from seealike.measures.cka import CKA
 from seealike.models.trace import like
 from seealike.plan import make_plan
-from seealike.plan.passes import Machine
+from seealike.plan.passes import Machine, Shown
 from seealike.statistics.rows import Rows
 from seealike.study import Ask, ImagesSource, Study
 from seealike.views.pooling import Pool
@@ -36,9 +37,7 @@ def answer(
     device = device or next(
         (str(like(m)["device"]) for m in models.values() if isinstance(m, nn.Module) and like(m)), "cpu"
     )
-    study = Study(
-        dict(models), {"images": ImagesSource(images, take)}, {measure.name: Ask(measure)}, "", batch, seed, crop
-    )
+    study = Study(dict(models), {"images": _source(images, take)}, {measure.name: Ask(measure)}, "", batch, seed, crop)
     plan = make_plan(study, None, Machine(device, dtype, workers))
     ((_, found),) = answers(plan, plan.passes[0])
     return found
@@ -85,38 +84,74 @@ def features(
 ) -> xr.Dataset:
     """What each layer says of each image: one variable a layer, one row an image, in the order of the images.
 
+    Beside layers, what is recorded of the images: "images:label", "images:hue", "images:*".
+
     >>> import torch
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
     >>> features(net, torch.zeros(8, 3, 8, 8), "1").sizes
     Frozen({'image': 8, '1_0': 4, '1_1': 6, '1_2': 6})
     """
-    pool = Pool(view)
     machine = Machine(**{k: options.pop(k) for k in ("device", "dtype", "workers") if k in options})
-    question = CKA(layers=tuple(f"{name}:{p}" for p in _several(layers)), view=view)
-    study = Study(
-        {name: model},
-        {"images": ImagesSource(images, options.pop("take", None))},
-        {"features": Ask(question)},
-        **options,
-    )
-    planned = make_plan(study, None, machine).passes[0]
-    bound = planned.questions[0].measure
-    assert isinstance(bound, CKA)
-    statistics = {s.tensor: Rows(Tap(s.source, s.tensor, pool)) for s in bound.bound_a}
-    totals = fold(list(statistics.values()), planned.run)
-    return _table(planned.run, statistics, totals)
+    asked = tuple(p if p.startswith(f"{IMAGES}:") else f"{name}:{p}" for p in _several(layers))
+    sets = {"images": _source(images, options.pop("take", None))}
+    study = Study({name: model}, sets, {"features": Ask(Features(asked, view))}, **options)
+    (planned,) = make_plan(study, None, machine).passes
+    ids: dict[int, str] = {}
+    totals = fold(planned.statistics, _noting(ids, planned.run))
+    question = planned.questions[0].measure
+    needs = question.needs()
+    answer = question.read(*merged(needs, [[group[s] for s in needs] for group in totals.groups if needs[0] in group]))
+    return answer.assign_coords(image=[ids[i] for i in answer["image"].values.tolist()])
+
+
+@dataclass(frozen=True)
+class Features(Measure):
+    """What layers, and what is recorded of the images, say of each image. No study asks this: it has no errors."""
+
+    name: ClassVar[str] = "features"
+    version: ClassVar[int] = 1
+    citation: ClassVar[str] = ""
+
+    layers: tuple[str, ...]
+    view: str = "flatten"
+    bound: tuple[Selected, ...] = field(default=(), metadata={FOUND: True})
+
+    def bind(self, sources: Sources) -> "Features":
+        pool = Pool(self.view)
+        refuses = (None if pattern.startswith(f"{IMAGES}:") else pool.refuses for pattern in self.layers)
+        found = [
+            s for pattern, refused in zip(self.layers, refuses, strict=True) for s in sources.select(pattern, refused)
+        ]
+        return replace(self, layers=(), bound=tuple(dict.fromkeys(found)))
+
+    def needs(self, previous: xr.Dataset | None = None) -> tuple[Rows, ...]:
+        pool = Pool(self.view)
+        return tuple(Rows(Tap(s.source, s.tensor, None if s.source == IMAGES else pool)) for s in self.bound)
+
+    def read(self, *totals: State) -> xr.Dataset:
+        found = {}
+        for selected, total in zip(self.bound, totals, strict=True):
+            variable, rows = self._variable(selected), total["rows"]
+            dims = ("image", *(f"{variable}_{i}" for i in range(rows.ndim - 1)))
+            found[variable] = dims, (rows.float() if selected.source != IMAGES else rows).numpy()
+        return xr.Dataset(found, {"image": totals[0]["index"].tolist()})
+
+    def _variable(self, selected: Selected) -> str:
+        """A layer by its name; what is recorded of the images with its source, as layers have names like these."""
+        return str(selected) if selected.source == IMAGES else selected.tensor
+
+
+def _noting(ids: dict[int, str], batches: Iterable[Shown]) -> Iterator[Shown]:
+    """The batches, the ids of their images noted as they go by."""
+    for shown in batches:
+        ids.update(zip(shown.indices.tolist(), shown.ids, strict=True))
+        yield shown
 
 
 def _several(patterns: str | Sequence[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
-def _table(run, statistics: Mapping[str, Rows], totals) -> xr.Dataset:
-    found = {}
-    for tensor, statistic in statistics.items():
-        (total,) = merged([statistic], [[group[statistic]] for group in totals.groups if statistic in group])
-        dims = ("image", *(f"{tensor}_{i}" for i in range(total["rows"].ndim - 1)))
-        found[tensor] = (dims, total["rows"].float().numpy())
-        index = total["index"]
-    ids = [run.images.images.id(i) if run.images.taken is not None else str(i) for i in index.tolist()]
-    return xr.Dataset(found, {"image": ids})
+def _source(images: Any, take: int | None) -> ImagesSource:
+    """Images with options of their own (`ImagesSource("hub:NAME", split="test")`), or any others."""
+    return images if isinstance(images, ImagesSource) else ImagesSource(images, take)

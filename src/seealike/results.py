@@ -63,7 +63,7 @@ class Results(Mapping[str, xr.Dataset]):
             )
 
     def __getitem__(self, name: str) -> xr.Dataset:
-        return self.load(self._path(name))
+        return self.load(self.path(name))
 
     @staticmethod
     def load(path: Path) -> xr.Dataset:
@@ -103,7 +103,8 @@ class Results(Mapping[str, xr.Dataset]):
             files.setdefault(path.stem.rpartition("-")[0], []).append(path)
         return files
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """The file that holds the newest answer of an ask."""
         files = self._files()
         if name not in files:
             raise NoAnswer(f"{self.folder} holds no answer to {name!r}. {closest(str(name), files)}")
@@ -111,7 +112,7 @@ class Results(Mapping[str, xr.Dataset]):
 
     def _line(self, name: str) -> tuple[str, ...]:
         """What the listing says of one ask: measure, variables, models and images, date."""
-        path = self._path(name)
+        path = self.path(name)
         try:
             with _reading(path) as answer:
                 attrs = _decode(answer.attrs)

@@ -1,24 +1,35 @@
 """What a pattern such as `vit:blocks.*` or `resnet:@block` selects among the models of a study."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import torch
 
 from seealike.errors import StudyError, closest
-from seealike.kernel import Selected
+from seealike.images.preprocessing import Colours, Preprocessing
+from seealike.images.recorded import recorded
+from seealike.images.sources import Source
+from seealike.kernel import IMAGES, Attended, Selected
+from seealike.models.attending import attending, attends, counted
 from seealike.models.graph import Graph, Layer
+from seealike.models.places import ImageAxis
 
 
 @dataclass(frozen=True)
 class Models:
-    """The traced models of a study, by name."""
+    """The traced models of a study, by name, and its images, which are a source of tensors like a model."""
 
     graphs: Mapping[str, Graph]
+    images: Source | None = None
+    preprocessings: Mapping[str, Preprocessing] = field(default_factory=dict)
 
     def select(self, pattern: str, refuses: Callable[[Layer], str | None] | None = None) -> tuple[Selected, ...]:
         """The layers a pattern selects, as they run; a layer asked for by name is never left out in silence.
 
         `refuses` says why a layer cannot be viewed as asked: a glob leaves such layers out, a name is refused.
         """
+        if pattern.partition(":")[0] == IMAGES:
+            return self._of_images(pattern, refuses)
         name, pattern = self._split(pattern)
         graph = self.graphs[name]
         layers = graph.select(pattern)
@@ -28,6 +39,54 @@ class Models:
             layer, reason = next((n, r) for n, r in reasons.items() if r)
             raise StudyError(f"{name}:{layer} cannot be seen so: {reason}.")
         return tuple(Selected(name, layer.name, layer.depth) for layer in kept)
+
+    def colours(self, model: str) -> tuple[Colours, Colours]:
+        """The mean and the deviation that brought colours in [0, 1] to a model's input; refused where unknown."""
+        prepared = self.preprocessings.get(model)
+        known = prepared.colours if prepared else None
+        if known is None:
+            how = (
+                f"its preprocessing is: {prepared.text}"
+                if prepared
+                else "the images are tensors that it takes as given"
+            )
+            raise StudyError(f"{model}: what brought its input from colours in [0, 1] is unknown; {how}.")
+        return known
+
+    def _of_images(self, pattern: str, refuses: Callable[[Layer], str | None] | None) -> tuple[Selected, ...]:
+        names = recorded(self.images, pattern.partition(":")[2] or "*")
+        for name in names:
+            if reason := refuses(as_layer(name)) if refuses else None:
+                raise StudyError(f"{IMAGES}:{name} cannot be seen so: {reason}.")
+        return tuple(Selected(IMAGES, name, 0.0) for name in names)
+
+    def attentions(self, model: str, patterns: tuple[str, ...] = ()) -> tuple[Attended, ...]:
+        """The token attentions of a model that patterns select, with or without "model:" before them; none: all."""
+        if model not in self.graphs:
+            raise StudyError(f'model = "{model}": there is no such model. {closest(model, self.graphs)}')
+        graph = self.graphs[model]
+        if not attends(graph):
+            raise StudyError(self._without_attention(model))
+        found = [a for pattern in patterns or ("**",) for a in attending(graph, self._of(model, pattern))]
+        layers = {layer.node: layer for layer in graph.tensors}
+        seen = {a.name: layers[a.product] for a in found}
+        return tuple(Attended(model, name, layer.name, layer.depth) for name, layer in seen.items())
+
+    def _without_attention(self, model: str) -> str:
+        others = counted(self.graphs[model])
+        instead = f" (its attentions: {others})" if others else ""
+        have = ", ".join(name for name, graph in self.graphs.items() if attends(graph))
+        known = f"Models of this study that have it: {have}." if have else "No model of this study has it."
+        return f"{model} has no attention of parts of the image to parts of the image{instead}. {known}"
+
+    def _of(self, model: str, pattern: str) -> str:
+        """A pattern of this model, without the model's name."""
+        name, colon, rest = pattern.partition(":")
+        if colon and name not in self.graphs:
+            raise StudyError(f'"{pattern}": there is no model "{name}". {closest(name, self.graphs)}')
+        if colon and name != model:
+            raise StudyError(f'"{pattern}" is a layer of {name}, but model = "{model}". Ask of each model by itself.')
+        return rest if colon else pattern
 
     def _split(self, pattern: str) -> tuple[str, str]:
         name, colon, rest = pattern.partition(":")
@@ -40,3 +99,8 @@ class Models:
         if name not in self.graphs:
             raise StudyError(f'"{pattern}": there is no model "{name}". {closest(name, self.graphs)}')
         return name, rest
+
+
+def as_layer(name: str) -> Layer:
+    """What is recorded of images as a layer that views can see: one number an image, and no places."""
+    return Layer(name, (), torch.fx.Graph().placeholder(IMAGES), ImageAxis(0), (1,), None, 0.0, False, (0, 0))

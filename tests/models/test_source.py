@@ -50,7 +50,7 @@ def offline(monkeypatch, tmp_path):
     def nobody(url):
         raise OSError(-2, "Name or service not known")
 
-    monkeypatch.setattr(fetching, "_ask_hub", nobody)
+    monkeypatch.setattr("seealike.images.fetching._ask_hub", nobody)
     monkeypatch.setattr(fetching, "_ask", nobody)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))

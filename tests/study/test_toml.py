@@ -119,7 +119,7 @@ def test_what_is_wrong_is_named(where, value, says):
     [
         (("models", "vit", "source"), "models.vit.source is missing."),
         (("images", "test", "source"), "images.test.source is missing."),
-        (("ask", "similarity", "measure"), "ask.similarity has no measure. There are: cka."),
+        (("ask", "similarity", "measure"), "ask.similarity has no measure. There are: cka, attention_distance."),
         (("models", "vit"), "the study has no models: it needs at least one [models.NAME] table."),
         (("images",), "the study has no images: it needs at least one [images.NAME] table."),
         (("ask", "similarity"), "the study has no ask: it needs at least one [ask.NAME] table."),

@@ -22,8 +22,12 @@ def run(
     dtype: str = "float32",
     workers: int = 0,
     untrained_if_unfetchable: bool = False,
+    command: str = "seealike.run(...)",
 ) -> Results:
-    """Answer what is not yet answered in the folder `out`, and return all that it holds."""
+    """Answer what is not yet answered in the folder `out`, and return all that it holds.
+
+    `command` is kept with the answers: what was typed or called to get them.
+    """
     machine = Machine(device, dtype, workers)
     out = Path(out)
     plan = make_plan(study, out, machine, untrained_if_unfetchable)
@@ -32,12 +36,14 @@ def run(
         for question in planned.questions:
             if question.found is not None:
                 _reuse(question, plan, planned, out)
-        for question, answer in answers(plan, planned):
+        for question, answer in answers(plan, planned, command):
             write(out, question.name, question.digest, answer)
     return Results(out)
 
 
-def answers(plan: Plan, planned: Planned) -> Generator[tuple[Question, xr.Dataset], None, None]:
+def answers(
+    plan: Plan, planned: Planned, command: str = "seealike.answer(...)"
+) -> Generator[tuple[Question, xr.Dataset], None, None]:
     """One pass over the images; then the answer to each open question."""
     if not planned.open:
         return
@@ -45,7 +51,7 @@ def answers(plan: Plan, planned: Planned) -> Generator[tuple[Question, xr.Datase
         totals = fold(planned.statistics, batches)
     for question in planned.open:
         answer = read(question.measure, question.needs, totals)
-        attributes = provenance(plan, planned.run, question)
+        attributes = {**provenance(plan, planned.run, question), "command": command}
         yield question, answer.assign_attrs({**attributes, "notes": notes(plan, planned.run, question, answer)})
 
 

@@ -1,5 +1,6 @@
 """What is kept with every answer: the question, the models, the images, how they were prepared, what was left out."""
 
+import inspect
 import platform
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -7,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from seealike.kernel import GROUPS
+from seealike.kernel import GROUPS, Measure
 from seealike.models.source import ModelSource
 from seealike.plan import Plan, Question
 from seealike.plan.passes import Pass
@@ -22,6 +23,7 @@ def provenance(plan: Plan, run: Pass, question: Question) -> dict[str, Any]:
         "measure": question.measure.name,
         "measure_version": question.measure.version,
         "citation": question.measure.citation,
+        "meaning": _first_line(question.measure),
         "ask": question.name,
         "title": plan.study.title,
         "question": asdict(plan.study.ask[question.name].measure),  # type: ignore[call-overload]
@@ -30,6 +32,7 @@ def provenance(plan: Plan, run: Pass, question: Question) -> dict[str, Any]:
             "name": run.images.name,
             "source": run.images.images.text,
             "count": run.count,
+            "order": run.images.order,
             "fingerprint": run.images.images.fingerprint,
             "unreadable": len(failed),
             "unreadable_images": [f"{f.id}: {f.reason}" for f in failed[:SHOWN]],
@@ -57,6 +60,11 @@ def _model(plan: Plan, run: Pass, name: str) -> dict[str, Any]:
         "preprocessing": run.preprocessings[name].text if run.images.as_given is None else "as given",
         "tags": dict(written.tags),
     }
+
+
+def _first_line(measure: Measure) -> str:
+    """What the numbers mean: the first line of what the measure says of itself."""
+    return (inspect.getdoc(measure) or "").partition("\n")[0]
 
 
 def _class(source: Any) -> str:

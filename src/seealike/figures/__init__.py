@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from seealike.errors import StudyError, closest
+from seealike.figures.heads import heads
 from seealike.figures.heatmap import heatmap, limits
 from seealike.figures.save import save, to_csv
 
-__all__ = ["draw", "heatmap", "limits", "save", "to_csv"]
+__all__ = ["draw", "heads", "heatmap", "limits", "save", "to_csv"]
 
 
 def draw(dataset: xr.Dataset, *, error: bool = False, ax: Axes | None = None) -> Figure:
@@ -27,15 +28,21 @@ def draw(dataset: xr.Dataset, *, error: bool = False, ax: Axes | None = None) ->
 def _pairs(dataset: xr.Dataset, *, error: bool, ax: Axes | None) -> Figure:
     """Layers against layers: the variable named as the measure."""
     name = dataset.attrs["measure"]
-    if error and f"{name}_se" not in dataset:
+    shown = _errors(dataset, name, error)
+    return heatmap(dataset[name], ax, error=shown if error else None, label=NAMES[name], title=_title(dataset.attrs))
+
+
+def _heads(dataset: xr.Dataset, *, error: bool, ax: Axes | None) -> Figure:
+    """A value of every head: its error bars need no room of their own, and are drawn wherever there are any."""
+    name = dataset.attrs["measure"]
+    shown = _errors(dataset, name, error)
+    return heads(dataset[name], ax, error=shown, label=NAMES[name], title=_title(dataset.attrs))
+
+
+def _errors(dataset: xr.Dataset, name: str, asked: bool) -> xr.DataArray | None:
+    if asked and f"{name}_se" not in dataset:
         raise StudyError(f"this answer has no {name}_se, so error=True has nothing to draw. Leave it out.")
-    return heatmap(
-        dataset[name],
-        ax,
-        error=dataset[f"{name}_se"] if error else None,
-        label=NAMES[name],
-        title=_title(dataset.attrs),
-    )
+    return dataset.get(f"{name}_se")
 
 
 def _title(attrs: dict[str, Any]) -> str:
@@ -47,5 +54,5 @@ def _title(attrs: dict[str, Any]) -> str:
     return "; ".join(part for part in said if part)
 
 
-NAMES = {"cka": "CKA"}
-DRAWN: dict[str, Callable[..., Figure]] = {"cka": _pairs}
+NAMES = {"cka": "CKA", "attention_distance": "mean attention distance (pixels)"}
+DRAWN: dict[str, Callable[..., Figure]] = {"cka": _pairs, "attention_distance": _heads}

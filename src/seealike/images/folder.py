@@ -91,12 +91,12 @@ def _images_below(root: Path) -> Iterator[str]:
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         below = Path(folder).relative_to(root)
         for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in _extensions():
+            if not name.startswith(".") and Path(name).suffix.lower() in extensions():
                 yield (below / name).as_posix()
 
 
 @cache
-def _extensions() -> frozenset[str]:
+def extensions() -> frozenset[str]:
     """What PIL opens, without the formats that it only recognises."""
     every = Image.registered_extensions()
     readers = {name: opener[0] for name, opener in Image.OPEN.items() if name not in NOT_IMAGES}

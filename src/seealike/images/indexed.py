@@ -22,7 +22,7 @@ class Images(ABC):
     """Images by their number. What is frozen in it never changes, so an index means the same image in every process.
 
     An image is a PIL image in RGB, still to be preprocessed for each model, or a tensor that every model takes as it
-    is. A label is the number of a class, None where an image has none.
+    is. A label is the number of a class, None where an image has none. Factors are numbers recorded of every image.
     """
 
     @abstractmethod
@@ -54,6 +54,23 @@ class Images(ABC):
     @abstractmethod
     def text(self) -> str:
         """The source in words, as an answer records it."""
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The names of what is recorded of every image: each is a tensor of the images, such as `images:hue`."""
+        return ()
+
+    def factor(self, index: int, name: str) -> float:
+        """What is recorded of an image under one of these names; NaN where it was not."""
+        raise KeyError(name)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels, as far as the first image tells."""
+        try:
+            return self.label(0) is not None or bool(self.classes)
+        except CorruptImage:
+            return bool(self.classes)
 
     def read(self, index: int) -> Image.Image | Tensor:
         """The image alone. Raises CorruptImage."""

@@ -1,47 +1,33 @@
 """Batches of images, each decoded once and preprocessed once for all models that want it alike."""
 
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from seealike.errors import RunError, SeealikeError, StudyError
+from seealike.images.batch import TOLERANCE, Failure, ImageBatch, within
 from seealike.images.indexed import CorruptImage, Images
 from seealike.images.preprocessing import Preprocessing
 
-SHOWN = 3  # failures that an error message tells
+__all__ = ["Failure", "ImageBatch", "Readable", "load", "loaded"]
+
 DEAD = ("exited unexpectedly", "is killed by signal")  # how DataLoader says that a worker process is gone
 
 
-@dataclass(frozen=True)
-class Failure:
-    """An image that could not be read, and why."""
+@runtime_checkable
+class Readable(Protocol):
+    """What `Images` are to the processes that load."""
 
-    id: str
-    reason: str
+    def id(self, index: Any) -> str: ...
 
-
-@dataclass(frozen=True, eq=False)
-class ImageBatch:
-    """The images of batch `index` of the plan: what each model takes, by its name, in the order of `ids`.
-
-    Models that preprocess alike hold the very same tensor. Labels are int64, -1 where an image has none, and None if no
-    image of the batch has one. A batch of which no image could be read comes with its failures and nothing else, no ids
-    and no inputs: `if batch:` is false.
-    """
-
-    index: int
-    ids: tuple[str, ...]
-    inputs: dict[str, Tensor]
-    labels: Tensor | None
-    failed: tuple[Failure, ...]
-
-    def __len__(self) -> int:
-        return len(self.ids)
+    def item(self, index: Any) -> tuple[Image.Image | Tensor, int | None]: ...
 
 
 def load(
@@ -49,59 +35,62 @@ def load(
     batches: Sequence[Sequence[int]] | Mapping[int, Sequence[int]],
     preprocessings: Mapping[str, Preprocessing],
     workers: int = 0,
-    tolerance: float = 0.01,
-) -> Iterator[ImageBatch]:
+    tolerance: float = TOLERANCE,
+) -> Generator[ImageBatch, None, None]:
     """The batches, in order, the same for any number of worker processes. Closing the iterator ends the workers.
 
     `batches` may be a mapping from the number of a batch to its indices: a rank's share, or what is left to do.
     More than `tolerance` of the planned images unreadable is a RunError, raised as soon as it is known.
     """
-    if workers < 0:
-        raise StudyError(f"workers = {workers}: 0 loads in the main process, more load beside it.")
+    _refuse_negative(workers)
     plan = dict(batches) if isinstance(batches, Mapping) else dict(enumerate(batches))
-    return _within(_batches(images, plan, preprocessings, workers), sum(map(len, plan.values())), tolerance)
+    planned = sum(map(len, plan.values()))
+    return within(_planned(images, plan, preprocessings, min(workers, len(plan))), planned, tolerance)
 
 
-def _batches(images: Images, plan: dict[int, Sequence[int]], preprocessings: Mapping[str, Preprocessing], workers: int):
+def _planned(images: Images, plan: dict[int, Sequence[int]], preprocessings: Mapping[str, Preprocessing], workers: int):
+    lists = [list(part) for part in plan.values()]
+    with closing(loaded(images, plan, lists, preprocessings, workers)) as batches:
+        for batch in batches:
+            failed = {failure.id for failure in batch.failed}
+            indices = tuple(i for i in plan[batch.index] if not failed or images.id(i) not in failed)
+            yield replace(batch, indices=indices)
+
+
+def loaded(
+    images: Readable,
+    numbers: Iterable[int],
+    batches: Iterable[Sequence[Any]],
+    preprocessings: Mapping[str, Preprocessing],
+    workers: int,
+) -> Generator[ImageBatch, None, None]:
+    """The batches under their numbers, until either ends; `batches` hold whatever `images` are read by."""
+    _refuse_negative(workers)
     names = {preprocessing.text: name for name, preprocessing in reversed(list(preprocessings.items()))}
     reader = _Reader(images, {p.text: p.transform for p in preprocessings.values()})
-    iterator = _started(reader, list(map(list, plan.values())), _Collate(names), min(workers, len(plan)))
+    iterator = _started(reader, batches, _Collate(names), workers)
     try:
-        for index in plan:
+        for index in numbers:
             rows = _arrived(iterator)
+            if rows is None:
+                return
             inputs = {name: rows.inputs[p.text] for name, p in preprocessings.items() if rows.ids}
             yield ImageBatch(index, rows.ids, inputs, rows.labels, rows.failed)
     finally:
         _ended(iterator)
 
 
-def _within(batches: Generator[ImageBatch, None, None], planned: int, tolerance: float) -> Iterator[ImageBatch]:
-    failed: list[Failure] = []
-    try:
-        for batch in batches:
-            failed.extend(batch.failed)
-            if len(failed) > tolerance * planned:
-                raise RunError(_too_many(failed, planned, tolerance))
-            yield batch
-    finally:
-        batches.close()
+def _refuse_negative(workers: int) -> None:
+    if workers < 0:
+        raise StudyError(f"workers = {workers}: 0 loads in the main process, more load beside it.")
 
 
-def _too_many(failed: Sequence[Failure], planned: int, tolerance: float) -> str:
-    first = "; ".join(f"{failure.id}: {failure.reason}" for failure in failed[:SHOWN])
-    more = "; ..." if len(failed) > SHOWN else ""
-    return (
-        f"{len(failed)} of {planned} images ({len(failed) / planned:.1%}) cannot be read, more than the "
-        f"{tolerance:.0%} that may be left out: {first}{more}. Repair or remove them."
-    )
-
-
-def _started(reader: "_Reader", plan: list[list[int]], collate: "_Collate", workers: int) -> Iterator[Any]:
+def _started(reader: "_Reader", batches: Iterable[Any], collate: "_Collate", workers: int) -> Iterator[Any]:
     with warnings.catch_warnings():  # more workers than cores is the user's choice: disks and networks wait too
         warnings.filterwarnings("ignore", message="This DataLoader will create")
         loader = DataLoader(
             reader,
-            batch_sampler=plan,
+            batch_sampler=batches,
             num_workers=workers,
             collate_fn=collate,
             worker_init_fn=_one_thread,
@@ -119,9 +108,9 @@ def _one_thread(worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def _arrived(iterator: Iterator[Any]) -> "_Rows":
+def _arrived(iterator: Iterator[Any]) -> "_Rows | None":
     try:
-        rows = next(iterator)
+        rows = next(iterator, None)
     except RuntimeError as error:
         if not any(words in str(error) for words in DEAD):
             raise
@@ -150,10 +139,10 @@ class _Rows:
 class _Reader(Dataset):
     """One image, ready for every model, or why not. Errors are values: DataLoader would wrap them in its own."""
 
-    images: Images
+    images: Readable
     transforms: dict[str, Callable]
 
-    def __getitem__(self, index: int) -> _Row | Failure | SeealikeError:
+    def __getitem__(self, index: Any) -> _Row | Failure | SeealikeError:
         try:
             image, label = self.images.item(index)
         except CorruptImage as error:

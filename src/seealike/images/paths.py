@@ -1,8 +1,19 @@
-"""What to say of a path that is not there."""
+"""Patterns of paths, and what to say of a path that is not there."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from seealike.errors import closest
+
+
+def is_pattern(path: Path) -> bool:
+    return any(sign in str(path) for sign in "*?[")
+
+
+def matches(path: Path) -> Iterator[Path]:
+    """What is there of a pattern's; nothing where the path is no pattern."""
+    start = Path(path.anchor)
+    yield from start.glob(str(path.relative_to(start))) if is_pattern(path) else ()
 
 
 def missing(path: Path) -> str:

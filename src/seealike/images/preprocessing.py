@@ -30,6 +30,13 @@ class Preprocessing:
     mean: Colours | None = None
     std: Colours | None = None
 
+    @property
+    def colours(self) -> tuple[Colours, Colours] | None:
+        """Mean and deviation of what was done to colours in [0, 1]: 0 and 1 where nothing was, None if unknown."""
+        if self.mean is not None and self.std is not None:
+            return self.mean, self.std
+        return ((0.0,) * 3, (1.0,) * 3) if isinstance(self.transform, Normalised) else None
+
 
 def from_timm(data_config: Mapping[str, Any]) -> Preprocessing:
     """The evaluation transform of a timm model, from `timm.data.resolve_data_config`."""

@@ -11,27 +11,49 @@ from torch import Tensor
 from seealike.errors import SeealikeError, StudyError, closest
 from seealike.images.dataset import Dataset
 from seealike.images.folder import Folder
+from seealike.images.hub import Hub, HubStream
 from seealike.images.indexed import CorruptImage, Images
 from seealike.images.parquet import Parquet
 from seealike.images.paths import missing
+from seealike.images.pictures import Pictures
+from seealike.images.scenes import Scenes
 from seealike.images.stream import Stream
 from seealike.images.table import Table
 from seealike.images.tensors import Tensors
+from seealike.images.webdataset import WebDataset, WebDatasetStream
 from seealike.images.written import call
 
-__all__ = ["CorruptImage", "Dataset", "Folder", "Images", "Parquet", "Stream", "Table", "Tensors", "open_images"]
+__all__ = [
+    "CorruptImage",
+    "Dataset",
+    "Folder",
+    "Hub",
+    "Images",
+    "Parquet",
+    "Pictures",
+    "Source",
+    "Stream",
+    "Table",
+    "Tensors",
+    "WebDataset",
+    "open_images",
+]
 
-SCHEMES = {"folder": Folder, "parquet": Parquet}
-WAYS = "folder:PATH, parquet:PATH or file.py:function"
+Source = Images | Stream | Pictures
+SCHEMES = {"folder": Folder, "parquet": Parquet, "hub": Hub, "webdataset": WebDataset, "scenes": Scenes}
+STREAMED = {"hub": HubStream, "webdataset": WebDatasetStream}  # what `stream = true` makes of them
+WAYS = "folder:PATH, parquet:PATH, webdataset:PATTERN, hub:OWNER/NAME, scenes:NUMBER or file.py:function"
 
 
-def open_images(source: Any, **options: Any) -> Images | Stream:
+def open_images(source: Any, **options: Any) -> Source:
     """The images that a source means; `options` are the fields of its class (`split`, `image_column`, ...).
 
-    A source is `folder:PATH`, `parquet:PATH` (or a pattern), a plain path to either, `file.py:function` whose function
-    returns any of these, a tensor, an object with a length and an index, or what is iterated in batches (a DataLoader).
+    A source is `folder:PATH`, `parquet:PATH` (or a pattern), `webdataset:PATTERN` of tars, `hub:OWNER/NAME`,
+    `scenes:NUMBER`, a plain path to the first three, `file.py:function` whose function returns any of these, a tensor,
+    an object with a length and an index, or what is iterated in batches (a DataLoader). `stream=True` streams tars and
+    data sets of the hub.
     """
-    if isinstance(source, Images | Stream):
+    if isinstance(source, Source):
         return _made(source, options)
     if isinstance(source, Path):
         return _path(str(source), options)
@@ -40,36 +62,42 @@ def open_images(source: Any, **options: Any) -> Images | Stream:
     return _given(source, options)
 
 
-def _written(source: str, options: dict[str, Any]) -> Images | Stream:
+def _written(source: str, options: dict[str, Any]) -> Source:
     if re.fullmatch(r".+\.py:\w+", source):
         return _called(source, call(source), options)
     scheme, colon, rest = source.partition(":")
     if scheme in SCHEMES:
-        return _build(SCHEMES[scheme], f"{scheme}:", rest, options)
+        return _of_scheme(scheme, rest, options)
     if colon and re.fullmatch(r"[a-z_]{2,}", scheme):
         raise StudyError(f"{source!r}: unknown kind of images {scheme!r}. {closest(scheme, SCHEMES)} Write {WAYS}.")
     return _path(source, options)
 
 
-def _path(source: str, options: dict[str, Any]) -> Images | Stream:
+def _of_scheme(scheme: str, rest: str, options: dict[str, Any]) -> Source:
+    streamed = scheme in STREAMED and options.get("stream", False)
+    kept = {key: value for key, value in options.items() if key != "stream" or scheme not in STREAMED}
+    return _build((STREAMED if streamed else SCHEMES)[scheme], f"{scheme}:", rest, kept)
+
+
+def _path(source: str, options: dict[str, Any]) -> Source:
     path = Path(source).expanduser()
     if path.is_dir():
         return _build(Folder, "folder:", source, options)
-    if path.suffix == ".parquet":
-        return _build(Parquet, "parquet:", source, options)
+    if path.suffix in (".parquet", ".tar"):
+        return _of_scheme("parquet" if path.suffix == ".parquet" else "webdataset", source, options)
     if path.is_file():
-        raise StudyError(f"{source!r} is neither a folder nor a parquet file. Write {WAYS}.")
+        raise StudyError(f"{source!r} is neither a folder, a parquet file nor a tar. Write {WAYS}.")
     raise StudyError(f"{source!r}: {missing(path)} Images are {WAYS}.")
 
 
-def _called(source: str, made: Any, options: dict[str, Any]) -> Images | Stream:
+def _called(source: str, made: Any, options: dict[str, Any]) -> Source:
     try:
         return open_images(made, **options)
     except SeealikeError as error:
         raise StudyError(f"{source}: {error}") from error
 
 
-def _given(source: Any, options: dict[str, Any]) -> Images | Stream:
+def _given(source: Any, options: dict[str, Any]) -> Source:
     if isinstance(source, Tensor):
         return _build(Tensors, "a tensor", source, options)
     if "datasets" in sys.modules and isinstance(source, sys.modules["datasets"].Dataset):
@@ -83,7 +111,7 @@ def _given(source: Any, options: dict[str, Any]) -> Images | Stream:
     )
 
 
-def _build(kind: type, written: str, value: Any, options: dict[str, Any]) -> Images | Stream:
+def _build(kind: type, written: str, value: Any, options: dict[str, Any]) -> Source:
     known = [field.name for field in fields(kind)[1:] if field.init]
     for option in options:
         if option not in known:
@@ -91,7 +119,7 @@ def _build(kind: type, written: str, value: Any, options: dict[str, Any]) -> Ima
     return kind(value, **options)
 
 
-def _made(source: Images | Stream, options: dict[str, Any]) -> Images | Stream:
+def _made(source: Source, options: dict[str, Any]) -> Source:
     if options:
         raise StudyError(f"{source.text}: {', '.join(options)} cannot be changed: these images are open already.")
     return source

@@ -1,6 +1,6 @@
 """Images that come as batches of tensors and can be read only once: a DataLoader, a generator."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seealike.errors import RunError, StudyError, closest
-from seealike.images.loading import ImageBatch
+from seealike.images.batch import ImageBatch
 
 IMAGES = ("pixel_values", "image", "images")
 LABELS = ("label", "labels")
@@ -48,7 +48,17 @@ class Stream:
             raise RunError(f"{self.text}: it is empty.")
         return self._held[0][0]
 
-    def load(self, names: Sequence[str]) -> Iterator[ImageBatch]:
+    @property
+    def labelled(self) -> bool:
+        """Whether the first batch came with labels."""
+        self.first()
+        return self._held[0][1] is not None
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        return ()
+
+    def load(self, names: Sequence[str]) -> Generator[ImageBatch, None, None]:
         """The one pass, with the same tensor under every model's name."""
         if self._read:
             raise RunError(f"{self.text}: it was read already. Make a new one, or give a dataset in place of batches.")
@@ -132,9 +142,10 @@ def _cut(piece: Piece, part: slice) -> Piece:
     return piece[0][part], None if piece[1] is None else piece[1][part]
 
 
-def _numbered(pieces: Iterator[Piece], names: tuple[str, ...]) -> Iterator[ImageBatch]:
+def _numbered(pieces: Iterator[Piece], names: tuple[str, ...]) -> Generator[ImageBatch, None, None]:
     start = 0
     for index, (images, labels) in enumerate(pieces):
-        ids = tuple(map(str, range(start, start + len(images))))
-        yield ImageBatch(index, ids, dict.fromkeys(names, images), labels, ())
+        indices = tuple(range(start, start + len(images)))
+        ids = tuple(map(str, indices))
+        yield ImageBatch(index, ids, dict.fromkeys(names, images), labels, (), indices)
         start += len(images)

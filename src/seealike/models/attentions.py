@@ -8,15 +8,16 @@ What its queries and keys are decides what an attention is:
 - `channel`: queries and keys are channels (XCiT);
 - `linear`: one of them is channels, the other parts of the image;
 - `split`: the softmax weighs the branches of a split, no product follows (ResNeSt);
-- `unplaced`: the places of its keys could not be found.
+- `unplaced`: the places of its queries or keys could not be found.
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch.fx import Node
 
 from seealike.models.names import calls
+from seealike.models.operands import Operand, alike
 from seealike.models.operations import (
     ATTENTION,
     MIXING,
@@ -40,7 +41,8 @@ NOWHERE, CHANNELS, PLACES, UNKNOWN = "nowhere", "channels", "places", "unknown"
 class Attention:
     """One attention: named by the module that owns its product; `kind` says what attends to what.
 
-    `weights` is the node of the written-out softmax, or of the fused attention itself.
+    `weights` is the node of the written-out softmax, or of the fused attention itself; `product` is the node that
+    applies them. Token attention knows which of its operands has the queries in it and which the keys.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Attention:
     kind: str
     weights: Node
     product: Node
+    asking: Operand | None = field(default=None, repr=False)
+    asked: Operand | None = field(default=None, repr=False)
 
     @property
     def owner(self) -> str:
@@ -106,13 +110,17 @@ class _Facts:
         query, key = arguments(node)[:2]
         queries, keys = shape(query)[-2], shape(key)[-2]
         kind = _kind(self.along(query, -2), self.along(key, -2), queries)
-        return Attention(owner(node), _heads(query), int(queries), int(keys), kind, node, node)
+        found = Attention(_name(node), _heads(query), int(queries), int(keys), kind, node, node)
+        return _placed(found, self.operand(query, -2, -1), self.operand(key, -2, -1))
+
+    def operand(self, node: Node, dim: int, other: int | None) -> Operand | None:
+        return Operand.of(node, dim, other, self.axes.get(node), self.places.get(node))
 
     def written(self, node: Node) -> list[Attention]:
-        path, product = _way_to_product(node)
+        path, product = _way_to_product(node, self.axes)
         if product is None:
             return _split(node, path)
-        value, query_dim, key_dim, value_dim = _contraction(product, path[-1])
+        value, query_dim, key_dim, value_dim, channel_dim = _contraction(product, path[-1])
         if value is None or len(shape(path[-1])) < 3:
             return []
         sizes = shape(path[-1])
@@ -120,14 +128,29 @@ class _Facts:
         if kind in ("token", "class") and any(n.target in MIXING for n in path):
             kind = "talking heads"
         found = Attention(
-            owner(product), _heads(path[-1]), int(sizes[query_dim]), int(sizes[key_dim]), kind, node, product
+            _name(product), _heads(path[-1]), int(sizes[query_dim]), int(sizes[key_dim]), kind, node, product
         )
-        return [found]
+        operands = self.operand(path[-1], query_dim, key_dim), self.operand(value, value_dim, channel_dim)
+        return [_placed(found, *operands)]
+
+
+def _placed(found: Attention, asking: Operand | None, asked: Operand | None) -> Attention:
+    """With its operands if it is token attention; unplaced if they cannot be laid beside each other."""
+    if found.kind != "token":
+        return found
+    if asking is None or asked is None or not alike(asking, asked):
+        return replace(found, kind="unplaced")
+    return replace(found, asking=asking, asked=asked)
+
+
+def _name(product: Node) -> str:
+    """The module that owns the product; the root has no name, so there its operation."""
+    return owner(product) or operation(product)
 
 
 def _kind(queries: str, keys: str, count) -> str:
     if keys == UNKNOWN:
-        return "channel" if queries == UNKNOWN else "unplaced"
+        return "unplaced"
     if keys == CHANNELS:
         return "linear" if queries == PLACES else "channel"
     if queries == NOWHERE or count == 1:
@@ -140,45 +163,55 @@ def _heads(node: Node) -> int:
     return sizes[-3] if len(sizes) > 3 and isinstance(sizes[-3], int) else 1
 
 
-def _way_to_product(node: Node) -> tuple[list[Node], Node | None]:
+def _way_to_product(node: Node, axes) -> tuple[list[Node], Node | None]:
     """From a softmax through dropout, rearrangements, scalings and mixed heads to the product over its axis."""
     path = [node]
     while True:
         users = [u for u in path[-1].users if tensor(u) is not None]
         product = next((u for u in users if u.target in PRODUCT), None)
-        onward = [u for u in users if is_identity(u) or u.target in WHOLE | PART | MIXING or _scales(u, path[-1])]
+        onward = [u for u in users if is_identity(u) or u.target in WHOLE | PART | MIXING or _scales(u, path[-1], axes)]
         if product is not None or len(onward) != 1:
             return path, product
         path.append(onward[0])
 
 
-def _scales(node: Node, weights: Node) -> bool:
-    """Does the node scale or shift weights by something that is not itself a tensor of the network?"""
-    others = [n for n in inputs(node) if n is not weights and n.op == "call_function"]
+def _scales(node: Node, weights: Node, axes) -> bool:
+    """Does the node scale or shift weights by what no image reaches, or by a sum of themselves?"""
+    others = [_whole(n) for n in inputs(node) if n is not weights and n in axes]
     return operation(node) in ("mul", "div", "add") and all(weights in n.all_input_nodes for n in others)
 
 
-def _contraction(product: Node, weights: Node) -> tuple[Node | None, int, int, int]:
-    """The other operand of the product; then the axes of queries and keys in `weights`, of keys in the other."""
+def _whole(node: Node) -> Node:
+    """What a tensor is a mere rearrangement of."""
+    while node.target in WHOLE:
+        node = inputs(node)[0]
+    return node
+
+
+def _contraction(product: Node, weights: Node) -> tuple[Node | None, int, int, int, int | None]:
+    """The other operand; then the axes of queries and keys in `weights`, of keys and channels in the other."""
     if operation(product) == "einsum":
         return _einsum(product, weights)
     a, b = arguments(product)[:2]
-    return (b, -2, -1, -2) if a is weights else (a, -1, -2, -1)
+    return (b, -2, -1, -2, -1) if a is weights else (a, -1, -2, -1, -2)
 
 
-def _einsum(product: Node, weights: Node) -> tuple[Node | None, int, int, int]:
+def _einsum(product: Node, weights: Node) -> tuple[Node | None, int, int, int, int | None]:
     terms, result = arguments(product)[0].replace(" ", "").split("->")
     terms, operands = terms.split(","), list(arguments(product)[1])
     if len(operands) != 2:
-        return None, 0, 0, 0
+        return None, 0, 0, 0, 0
     mine = terms[operands.index(weights)]
     other = terms[1 - operands.index(weights)]
     keys = [c for c in mine if c in other and c not in result]
     queries = [c for c in mine if c in result and c not in other]
     if len(keys) != 1 or len(queries) != 1:
-        return None, 0, 0, 0
+        return None, 0, 0, 0, 0
     value = operands[1 - operands.index(weights)]
-    return value, mine.index(queries[0]) - len(mine), mine.index(keys[0]) - len(mine), other.index(keys[0])
+    channels = [c for c in other if c not in mine]
+    groups, its = ([c for c in term if c not in (*keys, *queries, *channels)] for term in (mine, other))
+    channel = other.index(channels[0]) if len(channels) == 1 and groups == its else None
+    return value, mine.index(queries[0]) - len(mine), mine.index(keys[0]) - len(mine), other.index(keys[0]), channel
 
 
 def _split(node: Node, path: list[Node]) -> list[Attention]:

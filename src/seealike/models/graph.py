@@ -44,6 +44,7 @@ class Layer:
     depth: float
     listed: bool
     image_size: tuple[int, ...]
+    attention: Attention | None = field(default=None, repr=False)  # the one whose weights this operation applies
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,7 +95,7 @@ class Graph:
             return self._of_kind(pattern[1:])
         if pattern in self.by_name:
             return (self.by_name[pattern],)
-        found = tuple(x for x in self.layers if any(map(_regex(pattern).fullmatch, x.names))) if "*" in pattern else ()
+        found = tuple(x for x in self.layers if any(map(regex(pattern).fullmatch, x.names))) if "*" in pattern else ()
         if not found:
             raise StudyError(self._no_match(pattern))
         return found
@@ -143,7 +144,8 @@ def _signature(node: Node) -> tuple[str, ...]:
     return (node.op, str(node.target), str(node.args), str(node.kwargs))
 
 
-def _regex(pattern: str) -> re.Pattern:
+def regex(pattern: str) -> re.Pattern:
+    """What a glob matches: `*` stops at a dot, `**` does not."""
     parts = re.split(r"(\*\*|\*)", pattern)
     return re.compile("".join({"**": ".*", "*": r"[^.]*"}.get(p, re.escape(p)) for p in parts))
 
@@ -163,7 +165,7 @@ def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) ->
         name=name,
         module=module,
         size=size,
-        tensors=(source, *_layers(labels, seen, size[-2:])),
+        tensors=(source, *_layers(labels, seen, attending, size[-2:])),
         residuals=tuple(named),
         attentions=attending,
         kinds=_kinds(labels, named, attending, names, roots),
@@ -177,8 +179,9 @@ def _residual(names, roots, total: Node, skip: Node, branch: Node, projected: bo
     return Residual(total_name, skip_name, branch_name, total, skip, branch, projected)
 
 
-def _layers(labels: dict[Node, list[Label]], seen: Probe, image_size) -> list[Layer]:
+def _layers(labels: dict[Node, list[Label]], seen: Probe, attending: tuple[Attention, ...], image_size) -> list[Layer]:
     found = []
+    applied = {a.product: a for a in attending}
     last = max(sum(node.target not in PART for node in labels) - 1, 1)
     position = -1
     for node, names in labels.items():
@@ -186,9 +189,8 @@ def _layers(labels: dict[Node, list[Label]], seen: Probe, image_size) -> list[La
         position += listed
         texts = tuple(dict.fromkeys(x.text for x in names))
         places, depth = seen.places.get(node), max(position, 0) / last
-        found.append(
-            Layer(texts[0], texts[1:], node, seen.axes[node], seen.shapes[node], places, depth, listed, image_size)
-        )
+        facts = (node, seen.axes[node], seen.shapes[node], places, depth, listed, image_size, applied.get(node))
+        found.append(Layer(texts[0], texts[1:], *facts))
     return found
 
 

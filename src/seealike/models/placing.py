@@ -150,7 +150,7 @@ def _reduce(node, value, places, output):
 
 def _attend(node, value, places, output):
     query = places[arguments(node)[0]]
-    return _mean(query, -1).expand(2, *output.shape)
+    return None if query is None else _mean(query, -1).expand(2, *output.shape)
 
 
 def _product(node, value, places, output):

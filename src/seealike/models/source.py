@@ -12,7 +12,7 @@ from torch import nn
 
 from seealike.errors import StudyError, closest
 from seealike.images.preprocessing import plain
-from seealike.models import of_file, of_huggingface, of_timm, of_torchvision
+from seealike.models import of_file, of_huggingface, of_timm, of_torchvision, of_zoo
 from seealike.models.built import CHANNELS, Built, Size, Wanted
 from seealike.models.checkpoint import load_checkpoint
 from seealike.models.fetching import Unfetchable
@@ -20,8 +20,9 @@ from seealike.models.trace import copy_for_reading
 
 __all__ = ["Built", "ModelSource", "build", "built_from", "expand"]
 
-LIBRARIES = ("timm", "torchvision", "hf")
-WAYS = "timm:NAME, torchvision:NAME, hf:REPOSITORY-OR-FOLDER or FILE.py:FUNCTION"
+LIBRARIES = ("timm", "torchvision", "hf", "zoo")
+ALONE = {"timm": of_timm, "torchvision": of_torchvision, "zoo": of_zoo}  # no path is meant from a folder
+WAYS = "timm:NAME, torchvision:NAME, hf:REPOSITORY-OR-FOLDER, zoo:NAME or FILE.py:FUNCTION"
 MEANT = {
     "source": f"a model: write {WAYS}",
     "pretrained": "true or false",
@@ -152,7 +153,7 @@ def _made(wanted: Wanted, folder: Path) -> Built:
         return of_file.build(wanted, folder)
     if wanted.said.startswith("hf:"):
         return of_huggingface.build(wanted, folder)
-    return (of_timm if wanted.said.startswith("timm:") else of_torchvision).build(wanted)
+    return ALONE[wanted.said.partition(":")[0]].build(wanted)
 
 
 @contextmanager

@@ -24,6 +24,8 @@ from seealike.results import Results
 from seealike.selection import Models
 from seealike.study import Study
 
+PATHS = ("folder", "parquet", "webdataset")  # schemes that a path follows
+
 
 @dataclass(frozen=True, eq=False)
 class Question:
@@ -108,7 +110,7 @@ def _image_set(name: str, study: Study) -> ImageSet:
     images = open_images(rooted(source.source, study.folder), **source.options)
     if isinstance(images, Stream):
         _stream(name, images, study)
-    return ImageSet.of(name, images, source.take, study.seed)
+    return ImageSet.of(name, images, source.take, study.seed, source.order)
 
 
 def _stream(name: str, images: Stream, study: Study) -> None:
@@ -127,12 +129,12 @@ def rooted(source: Any, folder: str) -> Any:
     if not isinstance(source, str):
         return source
     scheme, colon, rest = source.partition(":")
-    is_path = not colon or scheme in ("folder", "parquet") or scheme.endswith(".py")
-    if not is_path:
-        return source
     if not colon or scheme.endswith(".py"):
         return str(Path(folder) / Path(scheme).expanduser()) + colon + rest
-    return f"{scheme}:{Path(folder) / Path(rest).expanduser()}"
+    there = Path(folder) / Path(rest).expanduser()
+    if scheme == "hub" and (there.is_dir() or rest.startswith((".", "/", "~"))):
+        return f"hub:{there.absolute()}"  # a relative path may look like a name on the hub
+    return f"{scheme}:{there}" if scheme in PATHS and "://" not in rest else source
 
 
 def _built(name: str, study: Study, machine: Machine, untrained_if_unfetchable: bool) -> Built:
@@ -168,18 +170,18 @@ def _prepared(
 def _size(images: ImageSet, preprocessing: Preprocessing) -> tuple[int, int]:
     if preprocessing.size is not None:
         return preprocessing.size
-    width, height = images.images.read(images.taken[0]).size  # type: ignore[union-attr, index]
+    width, height = images.example.size  # type: ignore[misc]  # a picture: tensors have their own size
     return height, width
 
 
 def _question(name, measure, images, batch, traced, preprocessings, study, machine, results) -> Question:
-    bound = measure.bind(Models(traced))
+    bound = measure.bind(Models(traced, images.images, {} if images.as_given is not None else preprocessings))
     fingerprints = {n: f"{g.fingerprint} {preprocessings[n].text}" for n, g in traced.items()}
     key = digest(
         bound,
         fingerprints,
-        images=images.images.fingerprint,
-        taken=None if images.taken is None else len(images.taken),
+        images=images.fingerprint,
+        taken=images.count,
         batch=batch,
         seed=study.seed,
         dtype=machine.dtype,

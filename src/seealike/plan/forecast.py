@@ -38,14 +38,14 @@ def _cost(plan: Plan, planned: Planned) -> Iterator[str]:
 def _seconds(planned: Planned) -> float:
     """One small batch twice, the second timed; the rest in proportion."""
     run = planned.run
-    assert run.images.taken is not None
-    images = replace(run.images, taken=run.images.taken[:TRIED])
+    assert run.count is not None
+    images = run.images.beginning(min(TRIED, run.count))
     for shown in replace(run, images=images, batch=TRIED, failed=[]):
         lift(planned.statistics, shown)
     start = time.perf_counter()
     for shown in replace(run, images=images, batch=TRIED, failed=[]):
         lift(planned.statistics, shown)
-    return (time.perf_counter() - start) / len(images.taken or ()) * (run.count or 0)
+    return (time.perf_counter() - start) / min(TRIED, run.count) * run.count
 
 
 def _words(seconds: float) -> str:

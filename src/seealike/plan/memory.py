@@ -13,11 +13,11 @@ from seealike.models.graph import Graph
 WORKSPACE = 1.25
 
 
-def expected(graphs: Sequence[Graph], taps: Sequence[Tap], batch: int, dtype_bytes: int = 4) -> int:
+def expected(graphs: Sequence[Graph], taps: Sequence[Tap], batch: int) -> int:
     """Bytes at the peak: weights, the largest live set of any one model, the Grams of all taps and their products."""
     weights = sum(p.numel() * p.element_size() for g in graphs for p in g.module.parameters())
     images = sum(4 * batch * torch.Size(g.size).numel() for g in graphs)
-    live = max((g.bytes_per_image for g in graphs), default=0) * batch * WORKSPACE * dtype_bytes / 4
+    live = max((g.bytes_per_image for g in graphs), default=0) * batch * WORKSPACE
     grams = len(set(taps)) * batch * batch * 4 * 2
     return int(weights + 3 * images + live + grams)
 

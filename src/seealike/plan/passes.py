@@ -1,22 +1,29 @@
 """One pass: a set of images in batches, and the models that see them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from seealike.errors import StudyError
+from seealike.images.indexed import CorruptImage
 from seealike.images.loading import Failure, ImageBatch, load
 from seealike.images.order import batches, default_batch, enough, order
 from seealike.images.preprocessing import Preprocessing
-from seealike.images.sources import Images, Stream
+from seealike.images.recorded import INDEX, LABEL
+from seealike.images.sources import Images, Pictures, Source, Stream
 from seealike.kernel import IMAGES, Tap
 from seealike.models.graph import Graph
-from seealike.models.run import run
+from seealike.models.run import Operation, run
+from seealike.selection import as_layer
+from seealike.study import Order
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+UNKNOWN = 256  # images a batch, where nobody knows how many there are
 
 
 @dataclass(frozen=True)
@@ -41,29 +48,66 @@ class ImageSet:
     """The images of a study: which are taken, in which order. A stream is taken as it comes."""
 
     name: str
-    images: Images | Stream
+    images: Source
     taken: tuple[int, ...] | None  # None: a stream
+    order: Order = "seeded"
 
     @staticmethod
-    def of(name: str, images: Images | Stream, take: int | None, seed: int) -> "ImageSet":
-        if isinstance(images, Stream):
-            return ImageSet(name, images, None)
-        enough(len(images) if take is None else min(take, len(images)))
-        return ImageSet(name, images, tuple(order(len(images), take, seed)))
+    def of(name: str, images: Source, take: int | None, seed: int, how: Order | None = None) -> "ImageSet":
+        """`how`: a seeded permutation (the default of what has an index), or the order given (of any)."""
+        if isinstance(images, Images):
+            enough(len(images) if take is None else min(take, len(images)))
+            seeded = order(len(images), take, seed)
+            return ImageSet(name, images, tuple(range(len(seeded)) if how == "given" else seeded), how or "seeded")
+        if how == "seeded":
+            raise StudyError(f'{images.text}: order = "seeded": a stream comes in its own order. Leave order out.')
+        if isinstance(images, Pictures) and take is not None:
+            enough(take)
+            images = replace(images, take=take)  # type: ignore[type-var]  # every stream of pictures is a dataclass
+        return ImageSet(name, images, None, "given")
+
+    @property
+    def count(self) -> int | None:
+        """How many images are taken, where that is known."""
+        if self.taken is not None:
+            return len(self.taken)
+        return self.images.take if isinstance(self.images, Pictures) else None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the images in their order, but for the seed."""
+        given = self.order == "given" and self.taken is not None
+        return f"{self.images.fingerprint} as given" if given else self.images.fingerprint
 
     @property
     def default_batch(self) -> int | None:
         if isinstance(self.images, Stream):
             return self.images.batch or len(self.images.first())
-        return None if self.taken is None else default_batch(len(self.taken))
+        return UNKNOWN if self.count is None else default_batch(self.count)
 
     @cached_property
+    def example(self) -> Image.Image | Tensor:
+        """The first image that can be read."""
+        if not isinstance(self.images, Images):
+            return self.images.first() if isinstance(self.images, Pictures) else self.images.first()[0]
+        broken = None
+        for index in self.taken or ():
+            try:
+                return self.images.read(index)
+            except CorruptImage as error:
+                broken = broken or error
+        raise broken or StudyError(f"{self.images.text}: there is no image.")
+
+    @property
     def as_given(self) -> Tensor | None:
         """One of the images if they are tensors that go to the models as they are; None if they are pictures."""
-        if isinstance(self.images, Stream):
-            return self.images.first()[0]
-        image = self.images.read(self.taken[0]) if self.taken else None
-        return image if isinstance(image, Tensor) else None
+        return self.example if isinstance(self.example, Tensor) else None
+
+    def beginning(self, count: int) -> "ImageSet":
+        """The first images alone."""
+        if isinstance(self.images, Pictures):
+            return replace(self, images=replace(self.images, take=count))  # type: ignore[type-var]
+        return replace(self, taken=None if self.taken is None else self.taken[:count])
 
 
 @dataclass(eq=False)
@@ -76,10 +120,12 @@ class Pass:
     preprocessings: Mapping[str, Preprocessing]
     machine: Machine
     failed: list[Failure] = field(default_factory=list)
+    come: int = 0  # images that have come so far
 
     @property
     def count(self) -> int | None:
-        return None if self.images.taken is None else len(self.images.taken)
+        """How many images there are; of a stream that does not say so, how many have come."""
+        return self.images.count or self.come or None
 
     def plan(self) -> list[list[int]]:
         """The images of each batch, by their index in the set."""
@@ -87,22 +133,24 @@ class Pass:
         return batches(self.images.taken, self.batch)
 
     def __iter__(self) -> Iterator["Shown"]:
-        if self.images.taken is None:
-            self.images.images.batch = self.batch  # type: ignore[union-attr]
-            for batch in self.images.images.load(list(self.graphs)):  # type: ignore[union-attr]
-                yield Shown(batch, torch.tensor([int(i) for i in batch.ids]), self.graphs, self.machine)
-            return
-        plan = self.plan()
-        for batch in load(self.images.images, plan, self.preprocessings, self.machine.workers):  # type: ignore[arg-type]
-            self.failed.extend(batch.failed)
-            if batch:
-                yield Shown(batch, self._read(plan[batch.index], batch), self.graphs, self.machine)
+        self.failed.clear()
+        self.come = 0
+        with closing(self._batches()) as loaded:
+            for batch in loaded:
+                self.failed.extend(batch.failed)
+                self.come += len(batch.ids) + len(batch.failed)
+                if batch:
+                    yield Shown(batch, torch.tensor(batch.indices), self.graphs, self.machine, self.images.images)
 
-    def _read(self, planned: Sequence[int], batch: ImageBatch) -> Tensor:
-        """The indices of the images that could be read."""
-        failed = {failure.id for failure in batch.failed}
-        name = self.images.images.id if failed else str  # type: ignore[union-attr]
-        return torch.tensor([i for i in planned if not failed or name(i) not in failed])
+    def _batches(self) -> Generator[ImageBatch, None, None]:
+        images = self.images.images
+        if isinstance(images, Images):
+            return load(images, self.plan(), self.preprocessings, self.machine.workers)
+        if isinstance(images, Pictures):
+            assert self.batch is not None
+            return images.load(self.batch, self.preprocessings, self.machine.workers)
+        images.batch = self.batch
+        return images.load(list(self.graphs))
 
 
 @dataclass(eq=False)
@@ -113,6 +161,7 @@ class Shown:
     indices: Tensor
     graphs: Mapping[str, Graph]
     machine: Machine
+    images: Source | None = None
 
     @property
     def index(self) -> int:
@@ -127,7 +176,7 @@ class Shown:
         for tap in taps:
             by_source.setdefault(tap.source, []).append(tap)
         for tap in by_source.pop(IMAGES, []):
-            receive(tap, self._of_images(tap.tensor))
+            receive(tap, self._of_images(tap))
         for name, wanted in by_source.items():
             graph = self.graphs[name]
             images = self.batch.inputs[name].to(self.machine.device, graph.dtype, memory_format=graph.memory_format)
@@ -138,9 +187,19 @@ class Shown:
         view = tap.view
         return self.graphs[name].by_name[tap.tensor], view.when, lambda operation: receive(tap, view.see(operation))
 
-    def _of_images(self, what: str) -> Tensor:
-        if what == "index":
+    def _of_images(self, tap: Tap) -> Tensor:
+        """What is recorded of these images: as it is, or through a view as a layer of one number is."""
+        values = self._recorded(tap.tensor)
+        if tap.view is None:
+            return values
+        return tap.view.see(Operation(as_layer(tap.tensor), (), {}, values.float()[:, None]))
+
+    def _recorded(self, what: str) -> Tensor:
+        if what == INDEX:
             return self.indices
-        if self.batch.labels is None:
-            raise StudyError("these images have no labels.")
-        return self.batch.labels
+        if what == LABEL:
+            return torch.full_like(self.indices, -1) if self.batch.labels is None else self.batch.labels
+        if what in self.batch.factors:
+            return self.batch.factors[what]
+        assert isinstance(self.images, Images)
+        return torch.tensor([self.images.factor(i, what) for i in self.indices.tolist()], dtype=torch.float64)

@@ -1,29 +1,40 @@
 """What is asked of which models on which images: a value, from a TOML file or from Python."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from seealike.errors import StudyError, closest
 from seealike.kernel import IMAGES, Measure
 
 Crop = Literal["own", "shared"]
+Order = Literal["seeded", "given"]
 
 
 @dataclass(frozen=True)
 class ImagesSource:
-    """One `[images.NAME]` table: where images come from, and how many are taken of them (a seeded choice)."""
+    """One `[images.NAME]` table: where images come from, and how many are taken of them.
+
+    `order = "seeded"` chooses and shuffles by the study's seed; `"given"` takes the first `take` as they lie. A stream
+    comes in its own order. The other keys are what the kind of source is told.
+    """
 
     source: Any
     take: int | None = None
+    order: Order | None = None
     split: str | None = None
+    config: str | None = None
+    revision: str | None = None
     image_column: str | None = None
     label_column: str | None = None
+    factor_columns: tuple[str, ...] | None = None
+    stream: bool | None = None
+    size: int | None = None
 
     @property
     def options(self) -> dict[str, Any]:
         """What the kind of source is told, as far as it was given."""
-        given = {key: getattr(self, key) for key in ("split", "image_column", "label_column")}
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("source", "take", "order")}
         return {key: value for key, value in given.items() if value is not None}
 
 

@@ -1,0 +1,72 @@
+"""What was asked, in one sentence an answer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from seealike.report.gathering import Answer
+from seealike.report.naming import counted, model_of, names
+
+# measure -> the question in words; any other measure is told by its own first line
+PAIRED = {"cka": "how alike {a} see the images to {b}"}
+VIEWED = {"mean": "averaged over places", "cls": "of the class token", "tokens": "token by token"}
+
+
+def sentence(answer: Answer) -> str:
+    """`cka: how alike the 12 layers of vit see the images to the 16 layers of resnet`."""
+    return f"{answer.measure or answer.name}: {_words(answer)}{_manner(answer)}"
+
+
+def meaning(answer: Answer) -> str:
+    """What the numbers mean, as the measure itself says it."""
+    return str(answer.attrs.get("meaning", ""))
+
+
+def _words(answer: Answer) -> str:
+    data = answer.data
+    if "layer_a" in data.dims and "layer_b" in data.dims:
+        a, b = names(data.layer_a, 0), names(data.layer_b, 0)
+        asked = _asked(answer, "a") or _asked(answer, "layers")
+        others = "each other" if a == b else _side(b, _asked(answer, "b"))
+        return PAIRED.get(answer.measure, "{a} against {b}").format(a=_side(a, asked), b=others)
+    if {"layer", "head"} <= set(data.dims):
+        return f"how far each attention head of {_models(answer)} looks"
+    return f"{_keys(answer)}" if answer.attrs.get("question") else f"asked of {_models(answer)}"
+
+
+def _side(layers: Sequence[str], asked: str) -> str:
+    """`every layer of vit (152)` where all were asked for, else `the 12 layers vit:@block`."""
+    models = " and ".join(dict.fromkeys(filter(None, map(model_of, layers))))
+    if asked and all(pattern.endswith(":**") for pattern in asked.split(", ")):
+        return f"every layer of {models}" if len(layers) == 1 else f"all {len(layers)} layers of {models}"
+    plural = counted(len(layers), "layer")
+    return f"the {plural} {asked}" if asked else f"the {plural} of {models}" if models else f"the {plural}"
+
+
+def _asked(answer: Answer, key: str) -> str:
+    """The patterns that the study wrote under a key."""
+    found = (answer.attrs.get("question") or {}).get(key) or ()
+    return ", ".join([found] if isinstance(found, str) else map(str, found))
+
+
+def _manner(answer: Answer) -> str:
+    """What departs from the default: another view, the biased estimator."""
+    question: dict[str, Any] = answer.attrs.get("question") or {}
+    view = str(question.get("view", "flatten"))
+    said = [] if view == "flatten" else [f"features {VIEWED.get(view, f'on a {view} grid')}"]
+    said += ["biased estimator"] if question.get("estimator") == "biased" else []
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _models(answer: Answer) -> str:
+    return " and ".join(answer.models) or "the models"
+
+
+def _keys(answer: Answer) -> str:
+    """What the study wrote, key by key."""
+    return ", ".join(f"{key} {_asked(answer, key)}" for key in written(answer))
+
+
+def written(answer: Answer) -> dict[str, Any]:
+    """The keys of the question that say something, without what was found while binding it."""
+    question = answer.attrs.get("question") or {}
+    return {k: v for k, v in question.items() if not k.startswith("bound") and v not in (None, "", [], (), {})}

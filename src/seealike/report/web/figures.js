@@ -1,0 +1,210 @@
+// Draws a figure with Plotly: traces and a layout of exact size, so that its cells are where the cursor looks for them.
+const LETTER = 6.2; // pixels a letter of a label is wide, about
+const MAGMA = JSON.parse(document.getElementById("palette").textContent).magma;
+const TALLEST = 680; // pixels of a panel
+const UNDEFINED = "#b8b8b8"; // the grey of what has no value
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// Plotly reads a little HTML in its texts; a name is no HTML
+const verbatim = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+const shortened = (text, most) => (text.length > most ? "…" + text.slice(1 - most) : text);
+
+function unpacked(matrix) {
+  if (matrix === null) return null;
+  const bytes = Uint8Array.from(atob(matrix.bdata), (letter) => letter.charCodeAt(0));
+  const [rows, columns] = matrix.shape;
+  const numbers = new Float32Array(bytes.buffer);
+  return Array.from({ length: rows }, (_, row) => numbers.subarray(row * columns, (row + 1) * columns));
+}
+
+// Height and width of the panel, and the room around it for names.
+function frame(figure, width) {
+  const narrow = width < 560;
+  const most = narrow ? 12 : 32;
+  const { rows, columns } = figure;
+  const longest = (axis) => Math.max(0, ...axis.ticks.map(([, text]) => shortened(text, most).length)) * LETTER;
+  const isHeatmap = figure.kind === "heatmap";
+  const left = isHeatmap ? longest(rows) + 36 : 62;
+  const right = isHeatmap ? (narrow ? 50 : 76) + (rows.models.length > 1 ? 22 : 0) : 12;
+  const top = columns.models.length > 1 ? 28 : 10;
+  const bottom = longest(columns) + 38;
+  const [high, wide] = [rows.names.length, columns.names.length];
+  let panel = Math.max(80, width - left - right);
+  let height = Math.min(340, Math.max(200, panel * 0.6));
+  if (isHeatmap) {
+    panel = Math.min(panel, Math.max(180, wide * 52));
+    height = figure.square ? (panel * high) / wide : Math.min(panel, Math.max(120, high * 52));
+    if (height > TALLEST) [panel, height] = [figure.square ? (TALLEST * wide) / high : panel, TALLEST];
+  }
+  return { left, right, top, bottom, panel, height, most, narrow };
+}
+
+// Those of the ticks that have room, on an axis of so many pixels.
+function apart(side, pixels) {
+  const gap = (13 * side.names.length) / pixels;
+  let last = -Infinity;
+  return side.ticks.filter(([position]) => position - last >= gap && ((last = position), true));
+}
+
+function axis(side, most, pixels, lines) {
+  const ticks = apart(side, pixels);
+  return {
+    range: [-0.5, side.names.length - 0.5],
+    autorange: false,
+    tickvals: ticks.map(([position]) => position),
+    ticktext: ticks.map(([, text]) => verbatim(shortened(text, most))),
+    title: { text: verbatim(side.title), standoff: 10 },
+    showgrid: lines,
+    ...LINES(),
+  };
+}
+
+const LINES = () => ({
+  zeroline: false,
+  gridcolor: colour("--rule"),
+  ticks: "outside",
+  ticklen: 3,
+  tickcolor: colour("--muted"),
+  tickfont: { size: 11 },
+});
+
+function layout(figure, room) {
+  const heat = figure.kind === "heatmap";
+  const { rows, columns } = figure;
+  const along = axis(columns, room.most, room.panel, figure.kind === "curve");
+  const whole = measured(figure);
+  const title = { text: verbatim(whole.length * LETTER < room.height ? whole : figure.unit), standoff: 8 };
+  const up = heat
+    ? axis(rows, room.most, room.height, false)
+    : { ...LINES(), range: extent(figure), autorange: false, title };
+  return {
+    width: room.left + room.panel + room.right,
+    height: room.top + room.height + room.bottom,
+    margin: { l: room.left, r: room.right, t: room.top, b: room.bottom, pad: 0 },
+    xaxis: { ...along, tickangle: -90 },
+    yaxis: up,
+    shapes: [...separators(columns, "x", heat), ...(heat ? separators(rows, "y", heat) : [])],
+    annotations: [...named(columns, "x"), ...(heat ? named(rows, "y") : [])],
+    font: { family: colour("--sans"), size: 12, color: colour("--ink") },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: heat ? UNDEFINED : "rgba(0,0,0,0)",
+    showlegend: false,
+    hovermode: false,
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+    uirevision: "kept",
+  };
+}
+
+const measured = (figure) => figure.label + (figure.unit ? `, ${figure.unit}` : "");
+
+// A line between the models of an axis, and their names on the far side.
+const separators = (side, along, heat) =>
+  side.models.slice(1).map(([, start]) => ({
+    type: "line",
+    xref: along === "x" ? "x" : "paper",
+    yref: along === "x" ? "paper" : "y",
+    ...(along === "x" ? { x0: start - 0.5, x1: start - 0.5, y0: 0, y1: 1 } : { y0: start - 0.5, y1: start - 0.5, x0: 0, x1: 1 }),
+    line: { color: heat ? "#ffffff" : colour("--muted"), width: 1 },
+  }));
+
+function named(side, along) {
+  if (side.models.length < 2) return [];
+  const common = { showarrow: false, font: { size: 12 } };
+  return side.models.map(([model, start, stop]) =>
+    along === "x"
+      ? { ...common, text: verbatim(model), x: (start + stop - 1) / 2, xref: "x", y: 1, yref: "paper", yanchor: "bottom" }
+      : { ...common, text: verbatim(model), y: (start + stop - 1) / 2, yref: "y", x: 1, xref: "paper", xanchor: "left", textangle: 90 },
+  );
+}
+
+// From the least to the greatest value with its error, and a little more.
+function extent(figure) {
+  let [least, most] = [Infinity, -Infinity];
+  figure.values.forEach((row, r) =>
+    row.forEach((value, c) => {
+      if (!Number.isFinite(value)) return;
+      const error = errorAt(figure, r, c) || 0;
+      [least, most] = [Math.min(least, value - error), Math.max(most, value + error)];
+    }),
+  );
+  if (least > most) return [0, 1];
+  if (least >= 0 && (figure.kind === "points" || least < most / 2)) return [0, most * 1.06 || 1];
+  const more = (most - least) * 0.06 || 1;
+  return [least - more, most + more];
+}
+
+function errorAt(figure, row, column) {
+  const error = figure.errors === null ? NaN : figure.errors[row][column];
+  return Number.isFinite(error) ? error : null;
+}
+
+// The heads of a layer stand side by side, in the order of their values.
+function spread(figure) {
+  const { values } = figure;
+  figure.order = figure.columns.names.map((_, column) => {
+    const present = values.map((_, row) => row).filter((row) => Number.isFinite(values[row][column]));
+    return present.sort((a, b) => values[a][column] - values[b][column]);
+  });
+  figure.offset = (row, column) => {
+    const order = figure.order[column];
+    return order.length > 1 ? (order.indexOf(row) / (order.length - 1) - 0.5) * 0.64 : 0;
+  };
+}
+
+function heatmapTraces(figure, room) {
+  const [zmin, zmax] = figure.scale;
+  const x = 1 + (figure.rows.models.length > 1 ? 26 : 8) / room.panel;
+  const bar = { thickness: 10, outlinewidth: 0, len: room.height, lenmode: "pixels", x, xpad: 0, ypad: 0, ...LINES() };
+  const title = { text: room.narrow ? "" : verbatim(measured(figure)), side: "right", font: { size: 12 } };
+  return [
+    { type: "heatmap", z: figure.values, zmin, zmax, colorscale: MAGMA, hoverinfo: "skip", colorbar: { ...bar, title } },
+  ];
+}
+
+function pointTraces(figure) {
+  const [x, y, error] = [[], [], []];
+  figure.order.forEach((rows, column) => {
+    for (const row of rows) {
+      x.push(column + figure.offset(row, column));
+      y.push(figure.values[row][column]);
+      error.push(errorAt(figure, row, column) ?? 0);
+    }
+    [x, y, error].forEach((list) => list.push(null)); // the line ends with its layer
+  });
+  const ink = colour("--accent");
+  const bars = { type: "data", array: error, color: ink, thickness: 1, width: 0 };
+  const style = { marker: { size: 6, color: ink }, line: { width: 1, color: colour("--faint") }, hoverinfo: "skip" };
+  return [{ type: "scatter", mode: "lines+markers", x, y, error_y: bars, connectgaps: false, ...style }];
+}
+
+function curveTraces(figure) {
+  const ink = colour("--accent");
+  return figure.columns.models.flatMap(([, start, stop]) => {
+    const x = Array.from({ length: stop - start }, (_, i) => start + i);
+    const at = (sign) => x.map((c) => figure.values[0][c] + sign * (errorAt(figure, 0, c) ?? 0));
+    const edge = { type: "scatter", mode: "lines", x, line: { width: 0 }, hoverinfo: "skip" };
+    return [
+      { ...edge, y: at(-1) },
+      { ...edge, y: at(1), fill: "tonexty", fillcolor: colour("--band") },
+      { ...edge, y: at(0), mode: "lines+markers", line: { color: ink, width: 1.5 }, marker: { size: 5, color: ink } },
+    ];
+  });
+}
+
+const TRACES = { heatmap: heatmapTraces, points: pointTraces, curve: curveTraces };
+
+function draw(node, figure, width) {
+  if (!figure.ready) {
+    figure.values = unpacked(figure.values);
+    figure.errors = unpacked(figure.errors);
+    spread(figure);
+    figure.ready = true;
+  }
+  figure.room = frame(figure, width);
+  node.style.width = `${figure.room.left + figure.room.panel + figure.room.right}px`;
+  const traces = TRACES[figure.kind](figure, figure.room);
+  const config = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false };
+  return Plotly.react(node, traces, layout(figure, figure.room), config);
+}

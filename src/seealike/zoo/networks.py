@@ -1,0 +1,30 @@
+"""The architectures of the zoo: timm's own classes, made for images of 32 x 32 pixels."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+
+def vit(width: int, depth: int, heads: int, patch: int = 4, classes: int = 10, size: int = 32) -> nn.Module:
+    """A Vision Transformer with a CLS token (Dosovitskiy et al. 2021)."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    return VisionTransformer(
+        img_size=size, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=classes
+    )
+
+
+def resnet(channels: tuple[int, ...], blocks: tuple[int, ...], classes: int = 10) -> nn.Module:
+    """A ResNet of basic blocks (He et al. 2016); its stem keeps the resolution, as is usual for 32 x 32 pixels."""
+    from timm.models.resnet import BasicBlock, ResNet
+
+    width = channels[0]
+    network = ResNet(BasicBlock, blocks, num_classes=classes, channels=channels, stem_width=width)
+    network.conv1, network.bn1 = nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+    network.maxpool = nn.Identity()
+    # timm's stem has 64 channels whatever is asked, so it made the first block for 64
+    network.layer1[0].conv1, network.layer1[0].downsample = nn.Conv2d(width, width, 3, padding=1, bias=False), None
+    return network
+
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {network.__name__: network for network in (vit, resnet)}
