@@ -77,23 +77,23 @@ def test_everything_in_the_readme_works(folder, monkeypatch, capfd):
             exec(compile(text, "README.md", "exec"), {"__name__": "README"})
     sys.modules.pop("net", None)
     assert list(Results("out")) == ["similarity", "within-resnet50", "within-vit_small_patch16_224"]
-    assert sorted(p.name for p in Path("answers").glob("*.pdf")) == ["similarity.pdf", "within-vit.pdf"]
-    assert sorted(p.name for p in Path("answers").glob("*.csv")) == ["similarity.csv", "within-vit.csv"]
+    assert sorted(p.name for p in Path("answers").glob("*.pdf")) == ["distance.pdf", "similarity.pdf", "within-vit.pdf"]
+    assert sorted(p.name for p in Path("answers").glob("*.csv")) == ["distance.csv", "similarity.csv", "within-vit.csv"]
     assert Results("own")["within"].attrs["models"]["mine"]["weights"].startswith("net.pt")
     assert Path("features.nc").is_file()
     printed = capfd.readouterr().out
-    assert "pass 1 of 1: 12 images of photographs" in printed and "answers: 2 answers" in printed
+    assert "pass 1 of 1: 12 images of photographs" in printed and "answers: 3 answers" in printed
 
 
 def test_readme_studies_are_read(folder):
-    assert list(load_study("study.toml").ask) == ["similarity", "within-vit"]
+    assert list(load_study("study.toml").ask) == ["similarity", "within-vit", "distance"]
     assert list(load_study("own.toml").models) == ["mine"]
 
 
 def test_the_set_up_commands_are_there():
     others = [words for words in commands() if words[0] != "seealike"]
-    assert others == [["make", "test"], ["pip", "install", "."]]
-    assert re.search(r"^test: ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert others == [["make", "demo"], ["make", "test"], ["pip", "install", "."]]
+    assert all(re.search(rf"^{verb}: ", (ROOT / "Makefile").read_text(), re.MULTILINE) for verb in ("demo", "test"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["scripts"]["seealike"] == "seealike.cli:main"
     assert project["version"] == __version__ and project["requires-python"] == ">=3.11"
@@ -113,7 +113,7 @@ def test_the_readme_s_selection_names_a_layer():
 def test_files_the_readme_names_are_there():
     named = re.findall(r"\]\((?!http)([^)]+)\)", README) + re.findall(r"`(tests/[\w./]+)`", README)
     assert [name for name in named if not (ROOT / name).exists()] == []
-    assert "tests/test_wrong_answers.py" in named and "docs/compare.png" in named
+    assert "tests/test_wrong_answers.py" in named and "docs/report.png" in named
 
 
 def test_the_module_is_the_command():

@@ -71,7 +71,7 @@ def test_untrained_weights_are_drawn_from_the_seed():
 @pytest.mark.parametrize(
     ("name", "fields", "said"),
     [
-        ("vitt", {}, "the zoo has no network 'vitt'. Did you mean"),
+        ("vitt", {}, "the zoo has no network 'vitt'. Closest: vit"),
         ("vit", {"options": {"depth": 3}}, "takes no options"),
         ("vit", {"mean": (0.1, 0.1, 0.1), "std": (1.0, 1.0, 1.0)}, "brings its own mean and std"),
     ],

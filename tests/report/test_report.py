@@ -48,8 +48,8 @@ def figures(page: Parsed) -> dict[str, dict]:
 def test_the_page_tells_what_was_asked_of_what(page):
     assert "ViT against ResNet 4 answers · 2 models · 2,048 images · 2026-05-06" in page.text
     asked = [
-        "cka: how alike the 6 layers vit:@block see the images to all 9 layers of resnet",
-        "cka: how alike all 15 layers of vit and resnet see the images to each other",
+        "cka: how alike the 6 layers vit:@block and all 9 layers of resnet see the images",
+        "cka: how alike all 15 layers of vit and resnet see the images",
         "attention_distance: how far each attention head of vit looks",
         "something_new: model vit",
     ]
@@ -258,7 +258,7 @@ def test_two_weights_by_one_name_are_two_models(tmp_path):
 def test_other_views_and_estimators_are_said(tmp_path):
     question = {"a": "vit:@block", "b": "", "view": "mean", "estimator": "biased"}
     page = one(tmp_path, cka(VIT, VIT, question=question))
-    sentence = "how alike the 6 layers vit:@block see the images to each other"
+    sentence = "how alike the 6 layers vit:@block see the images"
     assert f"{sentence} (features averaged over places, biased estimator)" in page.text
 
 
@@ -307,5 +307,5 @@ def test_messages(tmp_path, monkeypatch, capsys):
 
 def test_attributes_of_other_hands_do_not_break_the_page(tmp_path):
     answer = cka().assign_attrs(images="some", models={}, citation="", command="", question={})
-    assert "cka: how alike the 6 layers of vit see" in one(tmp_path, answer).text
+    assert "cka: how alike the 6 layers of vit and" in one(tmp_path, answer).text
     assert attributes("x", "cka")["seed"] == 7

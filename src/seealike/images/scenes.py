@@ -23,7 +23,7 @@ class Scenes(Images):
 
     >>> scenes = Scenes("100", split="test")
     >>> len(scenes), scenes.classes[scenes.label(0)], scenes.factors[:3]
-    (100, 'crescent', ('x', 'y', 'size'))
+    (100, 'diamond', ('x', 'y', 'size'))
     """
 
     number: str = ""

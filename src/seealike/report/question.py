@@ -7,12 +7,13 @@ from seealike.report.gathering import Answer
 from seealike.report.naming import counted, model_of, names
 
 # measure -> the question in words; any other measure is told by its own first line
-PAIRED = {"cka": "how alike {a} see the images to {b}"}
+PAIRED = {"cka": "how alike {a} and {b} see the images"}
+WITHIN = {"cka": "how alike {a} see the images"}
 VIEWED = {"mean": "averaged over places", "cls": "of the class token", "tokens": "token by token"}
 
 
 def sentence(answer: Answer) -> str:
-    """`cka: how alike the 12 layers of vit see the images to the 16 layers of resnet`."""
+    """`cka: how alike the 12 layers of vit and the 16 layers of resnet see the images`."""
     return f"{answer.measure or answer.name}: {_words(answer)}{_manner(answer)}"
 
 
@@ -26,7 +27,9 @@ def _words(answer: Answer) -> str:
     if "layer_a" in data.dims and "layer_b" in data.dims:
         a, b = names(data.layer_a, 0), names(data.layer_b, 0)
         asked = _asked(answer, "a") or _asked(answer, "layers")
-        others = "each other" if a == b else _side(b, _asked(answer, "b"))
+        if a == b:
+            return WITHIN.get(answer.measure, "{a} against each other").format(a=_side(a, asked))
+        others = _side(b, _asked(answer, "b"))
         return PAIRED.get(answer.measure, "{a} against {b}").format(a=_side(a, asked), b=others)
     if {"layer", "head"} <= set(data.dims):
         return f"how far each attention head of {_models(answer)} looks"

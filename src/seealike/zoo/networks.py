@@ -1,6 +1,7 @@
 """The architectures of the zoo: timm's own classes, made for images of 32 x 32 pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import nn
 
@@ -14,12 +15,13 @@ def vit(width: int, depth: int, heads: int, patch: int = 4, classes: int = 10, s
     )
 
 
-def resnet(channels: tuple[int, ...], blocks: tuple[int, ...], classes: int = 10) -> nn.Module:
+def resnet(channels: Sequence[int], blocks: Sequence[int], classes: int = 10) -> nn.Module:
     """A ResNet of basic blocks (He et al. 2016); its stem keeps the resolution, as is usual for 32 x 32 pixels."""
     from timm.models.resnet import BasicBlock, ResNet
 
     width = channels[0]
-    network = ResNet(BasicBlock, blocks, num_classes=classes, channels=channels, stem_width=width)
+    block: Any = BasicBlock
+    network: Any = ResNet(block, tuple(blocks), num_classes=classes, channels=tuple(channels), stem_width=width)
     network.conv1, network.bn1 = nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
     network.maxpool = nn.Identity()
     # timm's stem has 64 channels whatever is asked, so it made the first block for 64

@@ -16,18 +16,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from timm.layers import set_fused_attn
+from timm.layers.config import set_fused_attn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from seealike.images.sources import open_images
+from seealike.images.sources import Images, open_images
 from seealike.zoo import FOLDER
 from seealike.zoo.networks import NETWORKS
 
 SHIFT = 4  # pixels that an image is moved by at most
 WARM = 0.15  # of the steps, in which the rate rises
-CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.247, 0.2435, 0.2616)}
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,25 @@ RECIPES = {
     "vit": Recipe("vit", {"width": 36, "depth": 6, "heads": 3}, epochs=10, muon=0.02),
     "resnet": Recipe("resnet", {"channels": (8, 16, 32, 64), "blocks": (2, 2, 2, 1)}, epochs=6, rate=5e-3),
     "vit-cifar10": Recipe(
-        "vit", {"width": 128, "depth": 8, "heads": 4}, 11, "CIFAR-10", "CIFAR-10", 1e-3, muon=0.02, **CIFAR10
+        "vit",
+        {"width": 128, "depth": 8, "heads": 4},
+        epochs=11,
+        train="CIFAR-10",
+        test="CIFAR-10",
+        rate=1e-3,
+        muon=0.02,
+        mean=CIFAR_MEAN,
+        std=CIFAR_STD,
     ),
     "resnet-cifar10": Recipe(
-        "resnet", {"channels": (32, 64, 128, 256), "blocks": (1, 1, 1, 1)}, 12, "CIFAR-10", "CIFAR-10", 4e-3, **CIFAR10
+        "resnet",
+        {"channels": (32, 64, 128, 256), "blocks": (1, 1, 1, 1)},
+        epochs=12,
+        train="CIFAR-10",
+        test="CIFAR-10",
+        rate=4e-3,
+        mean=CIFAR_MEAN,
+        std=CIFAR_STD,
     ),
 }
 
@@ -84,13 +99,15 @@ def main() -> None:
 
 class _Pixels(Dataset):
     def __init__(self, source: str, split: str):
-        self.images = open_images(source, **({"split": split} if source.startswith("scenes:") else {}))
+        found = open_images(source, **({"split": split} if source.startswith("scenes:") else {}))
+        assert isinstance(found, Images), "training takes images in any order: a stream has one"
+        self.images = found
 
     def __len__(self) -> int:
-        return len(self.images)  # type: ignore[arg-type]
+        return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image, label = self.images.item(index)  # type: ignore[union-attr]
+        image, label = self.images.item(index)
         return torch.from_numpy(np.asarray(image)).permute(2, 0, 1), -1 if label is None else label
 
 
