@@ -13,8 +13,8 @@ import xarray as xr
 from PIL import Image
 
 from seealike import cli
-from seealike.models import of_timm
-from seealike.models.fetching import Unfetchable
+from seealike.models.sources import of_timm
+from seealike.models.sources.fetching import Unfetchable
 from seealike.results import Results
 
 NETS = """

@@ -14,8 +14,8 @@ import timm
 from PIL import Image
 
 from seealike import __version__, cli
-from seealike.models import of_timm
 from seealike.models.listing import parted
+from seealike.models.sources import of_timm
 from seealike.results import Results
 from seealike.study.toml import load_study
 
@@ -80,7 +80,7 @@ def test_everything_in_the_readme_works(folder, monkeypatch, capfd):
     assert sorted(p.name for p in Path("answers").glob("*.pdf")) == ["distance.pdf", "similarity.pdf", "within-vit.pdf"]
     assert sorted(p.name for p in Path("answers").glob("*.csv")) == ["distance.csv", "similarity.csv", "within-vit.csv"]
     assert Results("own")["within"].attrs["models"]["mine"]["weights"].startswith("net.pt")
-    assert Path("features.nc").is_file()
+    assert Path("features.nc").is_file() and Path("demo/report.html").is_file() and len(Results("demo")) == 6
     printed = capfd.readouterr().out
     assert "pass 1 of 1: 12 images of photographs" in printed and "answers: 3 answers" in printed
 

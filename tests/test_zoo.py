@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from seealike import zoo
 from seealike.errors import StudyError
 from seealike.images.scenes import Scenes
-from seealike.models.source import ModelSource, build
+from seealike.models.sources import ModelSource, build
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "cifar10-test.parquet"
 SHIPPED = 10e6  # bytes that all of them may take in the package

@@ -145,7 +145,7 @@ def features(
     Example: seealike features timm:resnet50:layer4.2 --images folder:photographs --view mean --out f.nc
     """
     from seealike.models.listing import parted
-    from seealike.models.source import ModelSource
+    from seealike.models.sources import ModelSource
     from seealike.notebook import features as table
 
     source, pattern = parted(selection)

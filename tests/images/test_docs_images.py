@@ -24,7 +24,7 @@ def standing(text: str) -> str:
     """As it stands on the page, where the zoo has been trained; else with a small network in its place."""
     if "vit" in zoo.names():
         return text
-    made = 'seealike.models.source.ModelSource("timm:test_vit", pretrained=False, size=32)'
+    made = 'seealike.models.sources.ModelSource("timm:test_vit", pretrained=False, size=32)'
     return text.replace('source = "zoo:vit"', SMALL).replace('features("zoo:vit"', f"features({made}")
 
 

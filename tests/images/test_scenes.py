@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from seealike.errors import StudyError
-from seealike.images.backgrounds import BACKGROUNDS
 from seealike.images.loading import load
 from seealike.images.order import batches
-from seealike.images.painting import CLUTTER, _coverage, drawn, paint
 from seealike.images.preprocessing import plain
 from seealike.images.scenes import Scenes
-from seealike.images.shapes import SHAPES
+from seealike.images.scenes.backgrounds import BACKGROUNDS
+from seealike.images.scenes.painting import CLUTTER, _coverage, drawn, paint
+from seealike.images.scenes.shapes import SHAPES
 from seealike.images.sources import open_images
 
 COUNT = 400

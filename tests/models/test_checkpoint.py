@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from seealike.errors import StudyError
-from seealike.models.checkpoint import load_checkpoint
+from seealike.models.sources.checkpoint import load_checkpoint
 
 
 def network(seed=0, classes=4) -> nn.Module:

@@ -6,7 +6,7 @@ import pytest
 
 from seealike.errors import StudyError
 from seealike.measures.cka import CKA
-from seealike.models.source import ModelSource
+from seealike.models.sources import ModelSource
 from seealike.study.toml import load_study, study
 
 WHOLE = """

@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from seealike.kernel import GROUPS, Measure
-from seealike.models.source import ModelSource
+from seealike.models.sources import ModelSource
 from seealike.plan import Plan, Question
 from seealike.plan.passes import Pass
 

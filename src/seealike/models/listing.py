@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from seealike.errors import StudyError
 from seealike.images.preprocessing import Preprocessing
 from seealike.models.graph import Graph, Layer
-from seealike.models.source import ModelSource, build
+from seealike.models.sources import ModelSource, build
 
 PLAIN_SIZE = 224
 

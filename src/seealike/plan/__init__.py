@@ -15,7 +15,7 @@ from seealike.images.preprocessing import Preprocessing, shared
 from seealike.images.sources import Stream, open_images
 from seealike.kernel import Measure, Sum, Tap
 from seealike.models.graph import Graph
-from seealike.models.source import Built, ModelSource, build, built_from
+from seealike.models.sources import Built, ModelSource, build, built_from
 from seealike.models.trace import like
 from seealike.plan.digest import digest, models_of
 from seealike.plan.memory import refuse_what_cannot_fit

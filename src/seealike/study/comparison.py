@@ -1,7 +1,7 @@
 """The study behind `seealike compare`: CKA within and across two models."""
 
 from seealike.measures.cka import CKA
-from seealike.models.source import ModelSource
+from seealike.models.sources import ModelSource
 from seealike.study import Ask, ImagesSource, Study
 
 

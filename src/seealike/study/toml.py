@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from seealike.errors import StudyError, closest
 from seealike.kernel import FOUND, Measure
 from seealike.measures import MEASURES
-from seealike.models.source import ModelSource, expand
+from seealike.models.sources import ModelSource, expand
 from seealike.study import Ask, ImagesSource, Study
 
 TABLES = ("models", "images", "ask")

@@ -5,7 +5,7 @@ from safetensors.torch import load_file
 from seealike import zoo
 from seealike.errors import StudyError
 from seealike.images.preprocessing import plain
-from seealike.models.built import CHANNELS, Built, Wanted, refuse_colours
+from seealike.models.sources.built import CHANNELS, Built, Wanted, refuse_colours
 
 
 def build(wanted: Wanted) -> Built:

@@ -7,7 +7,7 @@ from torch import nn
 from seealike.errors import StudyError
 from seealike.images.preprocessing import plain
 from seealike.images.written import call
-from seealike.models.built import CHANNELS, Built, Wanted
+from seealike.models.sources.built import CHANNELS, Built, Wanted
 
 
 def build(wanted: Wanted, folder: Path) -> Built:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from seealike.images.backgrounds import BACKGROUNDS, Uniforms
-from seealike.images.shapes import SHAPES
+from seealike.images.scenes.backgrounds import BACKGROUNDS, Uniforms
+from seealike.images.scenes.shapes import SHAPES
 
 VERSION = 1  # raised when the same number would give another picture
 FINER = 3  # samples a pixel and axis at the shape's edge

@@ -8,9 +8,9 @@ import torch
 
 from seealike.errors import SeealikeError, StudyError, closest
 from seealike.images.paths import missing
-from seealike.models.built import CHANNELS, Built, Wanted, misfit, refuse_channels
-from seealike.models.fetching import CONNECTED, fetching, hub, in_words, silenced
-from seealike.models.processors import preprocessing
+from seealike.models.sources.built import CHANNELS, Built, Wanted, misfit, refuse_channels
+from seealike.models.sources.fetching import CONNECTED, fetching, hub, in_words, silenced
+from seealike.models.sources.processors import preprocessing
 
 AS_ARGUMENT = "attn_implementation"  # the one option that is no part of a configuration
 

@@ -14,10 +14,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from seealike.errors import StudyError
-from seealike.models import fetching
-from seealike.models.fetching import Unfetchable
 from seealike.models.graph import Graph
-from seealike.models.source import ModelSource, build, built_from, expand
+from seealike.models.sources import ModelSource, build, built_from, expand, fetching
+from seealike.models.sources.fetching import Unfetchable
 
 VIT = {"img_size": 32, "patch_size": 8, "depth": 2, "embed_dim": 24, "num_heads": 3, "num_classes": 5}
 TINY = "timm:vit_tiny_patch16_224"

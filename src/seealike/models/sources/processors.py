@@ -5,8 +5,8 @@ from typing import Any
 
 from seealike.errors import StudyError
 from seealike.images.preprocessing import Preprocessing, from_huggingface, plain
-from seealike.models.built import Size, Wanted, pair, refuse_colours
-from seealike.models.fetching import CONNECTED, Unfetchable
+from seealike.models.sources.built import Size, Wanted, pair, refuse_colours
+from seealike.models.sources.fetching import CONNECTED, Unfetchable
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 

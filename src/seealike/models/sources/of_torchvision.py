@@ -11,8 +11,8 @@ import torch
 
 from seealike.errors import SeealikeError, StudyError, closest
 from seealike.images.preprocessing import Preprocessing, from_torchvision, plain
-from seealike.models.built import CHANNELS, Built, Size, Wanted, misfit, pair, refuse_colours
-from seealike.models.fetching import downloading, silenced
+from seealike.models.sources.built import CHANNELS, Built, Size, Wanted, misfit, pair, refuse_colours
+from seealike.models.sources.fetching import downloading, silenced
 
 
 def build(wanted: Wanted) -> Built:

@@ -12,10 +12,10 @@ from torch import nn
 
 from seealike.errors import StudyError, closest
 from seealike.images.preprocessing import plain
-from seealike.models import of_file, of_huggingface, of_timm, of_torchvision, of_zoo
-from seealike.models.built import CHANNELS, Built, Size, Wanted
-from seealike.models.checkpoint import load_checkpoint
-from seealike.models.fetching import Unfetchable
+from seealike.models.sources import of_file, of_huggingface, of_timm, of_torchvision, of_zoo
+from seealike.models.sources.built import CHANNELS, Built, Size, Wanted
+from seealike.models.sources.checkpoint import load_checkpoint
+from seealike.models.sources.fetching import Unfetchable
 from seealike.models.trace import copy_for_reading
 
 __all__ = ["Built", "ModelSource", "build", "built_from", "expand"]

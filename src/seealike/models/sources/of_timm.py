@@ -7,8 +7,8 @@ from torch import nn
 
 from seealike.errors import SeealikeError, StudyError, closest
 from seealike.images.preprocessing import Preprocessing, from_timm
-from seealike.models.built import CHANNELS, Built, Size, Wanted, misfit, pair, refuse_channels, refuse_colours
-from seealike.models.fetching import CONNECTED, Unfetchable, downloading, from_hub, silenced
+from seealike.models.sources.built import CHANNELS, Built, Size, Wanted, misfit, pair, refuse_channels, refuse_colours
+from seealike.models.sources.fetching import CONNECTED, Unfetchable, downloading, from_hub, silenced
 
 
 def build(wanted: Wanted) -> Built:

@@ -8,8 +8,8 @@ from PIL import Image
 
 from seealike.errors import StudyError
 from seealike.images.indexed import Images
-from seealike.images.painting import FACTORS, VERSION, drawn, paint
-from seealike.images.shapes import SHAPES
+from seealike.images.scenes.painting import FACTORS, VERSION, drawn, paint
+from seealike.images.scenes.shapes import SHAPES
 
 COUNT, SMALLEST = 10_000, 8
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from seealike.errors import StudyError
 from seealike.images.paths import missing
-from seealike.models.fitting import fitted
+from seealike.models.sources.fitting import fitted
 
 # What training scripts call the weights of the network in their files, the one to prefer first.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
