@@ -51,6 +51,12 @@ def folder(tmp_path, monkeypatch) -> Path:
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "studies").mkdir()
+    demo = (
+        (cli.STUDIES / "demo.toml").read_text().replace("scenes:2048", "scenes:64").replace("batch = 128", "batch = 16")
+    )
+    (tmp_path / "studies" / "demo.toml").write_text(demo)
+    monkeypatch.setattr(cli, "STUDIES", tmp_path / "studies")
     create = timm.create_model
     monkeypatch.setattr(of_timm, "_fetched", lambda *_: nullcontext())
     monkeypatch.setattr(timm, "create_model", lambda name, pretrained, **options: create(**SMALLER[name], **options))

@@ -40,7 +40,7 @@ class Recipe:
 
     network: str
     options: Mapping[str, Any]
-    epochs: float
+    epochs: int
     train: str = "scenes:50000"
     test: str = "scenes:5000"
     rate: float = 2e-3
