@@ -53,7 +53,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "studies").mkdir()
     demo = (
-        (cli.STUDIES / "demo.toml").read_text().replace("scenes:2048", "scenes:64").replace("batch = 128", "batch = 16")
+        (cli.STUDIES / "demo.toml").read_text().replace("scenes:1024", "scenes:64").replace("batch = 64", "batch = 16")
     )
     (tmp_path / "studies" / "demo.toml").write_text(demo)
     monkeypatch.setattr(cli, "STUDIES", tmp_path / "studies")
