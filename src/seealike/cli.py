@@ -184,8 +184,7 @@ def draw(
     from seealike.results import Results
 
     results = Results(folder)
-    if not len(results):
-        raise StudyError(f"{folder} holds no answers. `seealike run STUDY.toml --out {folder}` puts them there.")
+    results.refuse_empty()
     for name, answer in results.items():
         path = folder / f"{name}.{format}"
         to_csv(answer, path) if format == "csv" else save(figure(answer, error=error), path)

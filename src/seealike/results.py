@@ -33,14 +33,21 @@ def write(folder: Path, name: str, digest: str, answer: xr.Dataset) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{digest}.nc"
-    aside = folder / f".{path.name}.{os.getpid()}"
     stamped = answer.assign_attrs({"created": datetime.now(UTC).isoformat(), **answer.attrs})
-    try:
-        _attributes(stamped, _encode).to_netcdf(aside, engine="h5netcdf", encoding=_compression(answer))
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with aside(path) as unfinished:
+        _attributes(stamped, _encode).to_netcdf(unfinished, engine="h5netcdf", encoding=_compression(answer))
     return path
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Where to write what `path` is to hold: renamed to it when whole, deleted when not."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 class Results(Mapping[str, xr.Dataset]):
@@ -102,6 +109,13 @@ class Results(Mapping[str, xr.Dataset]):
         for path in sorted(self.folder.glob("[!.]*-*.nc")):
             files.setdefault(path.stem.rpartition("-")[0], []).append(path)
         return files
+
+    def refuse_empty(self) -> None:
+        """Refuses a folder that holds no answers, readable or not."""
+        if not len(self):
+            raise StudyError(
+                f"{self.folder} holds no answers. `seealike run STUDY.toml --out {self.folder}` puts them there."
+            )
 
     def path(self, name: str) -> Path:
         """The file that holds the newest answer of an ask."""

@@ -83,7 +83,7 @@ def _panel(ax: Axes, array: xr.DataArray, scale: Scale, named: bool = True) -> N
         cmap=colormaps[scale.colours].with_extremes(bad=UNDEFINED),
         vmin=scale.vmin,
         vmax=scale.vmax,
-        aspect="equal" if _comparable(array) else "auto",
+        aspect="equal" if comparable(array) else "auto",
         interpolation="nearest",
     )
     _axis(ax, "x", columns)
@@ -101,7 +101,7 @@ def _layers(array: xr.DataArray, dim) -> list[str]:
     return [str(layer) for layer in array[dim].values]
 
 
-def _comparable(array: xr.DataArray) -> bool:
+def comparable(array: xr.DataArray) -> bool:
     """Square pixels, unless one model has over twice the layers of the other."""
     return max(array.shape) <= 2 * min(array.shape)
 
@@ -150,7 +150,7 @@ def _axes(array: xr.DataArray, panels: int, title: str) -> list[Axes]:
     high, wide = array.shape
     longest = max(high, wide)
     side = min(SIDE, max(2.2, 0.3 * longest))
-    height, width = (side * high / longest, side * wide / longest) if _comparable(array) else (side, side)
+    height, width = (side * high / longest, side * wide / longest) if comparable(array) else (side, side)
     below, left = (_room(labels(_layers(array, dim))) for dim in reversed(array.dims))
     beside, above = (0.45 if len(segments(_layers(array, dim))) > 1 else 0.05 for dim in array.dims)
     size = (left + panels * (width + 0.6 + beside), below + height + above + 0.13 * len(wrap(title, 60)))

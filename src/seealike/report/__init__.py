@@ -1,11 +1,11 @@
 """The report: every answer of a folder on one page, which opens anywhere and asks for nothing. Needs no torch."""
 
-import os
 from pathlib import Path
 
 from seealike.errors import StudyError
 from seealike.report.gathering import gather
 from seealike.report.page import page
+from seealike.results import aside
 
 __all__ = ["write"]
 
@@ -25,16 +25,10 @@ def write(folder: str | Path, out: str | Path | None = None) -> Path:
     """
     folder = Path(folder)
     gathered = gather(folder)
-    if not gathered.answers and not gathered.unreadable:
-        raise StudyError(f"{folder} holds no answers. `seealike run STUDY.toml --out {folder}` puts them there.")
     path = folder / "report.html" if out is None else Path(out)
     if path.is_dir():
         raise StudyError(f"{path} is a folder. Name the file to write, for example {path / 'report.html'}.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_text(page(gathered), "utf8", newline="\n")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with aside(path) as unfinished:
+        unfinished.write_text(page(gathered), "utf8", newline="\n")
     return path

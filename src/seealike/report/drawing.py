@@ -10,6 +10,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from seealike.figures import limits
+from seealike.figures.heatmap import comparable
 from seealike.figures.layers import labels, segments
 from seealike.report.gathering import Answer
 from seealike.report.naming import called, names, unit
@@ -21,10 +22,8 @@ STOPS = 32  # of the colour scale
 
 def heatmap(array: xr.DataArray, error: xr.DataArray | None, scale: Scale | None = None) -> Figure:
     """Rows upwards are the first dimension, columns the second; what is undefined stays grey."""
-    high, wide = array.shape
-    square = max(high, wide) <= 2 * min(high, wide)  # as in figures.heatmap: unless one side is over twice as long
     least, most = _own_scale(array) if scale is None else scale
-    return _figure("heatmap", array, error, scale=[least, most], square=square)
+    return _figure("heatmap", array, error, scale=[least, most], square=comparable(array))
 
 
 def points(array: xr.DataArray, error: xr.DataArray | None) -> Figure:

@@ -72,6 +72,7 @@ class Gathered:
 def gather(folder: Path) -> Gathered:
     """Every answer that can be read, oldest first; of the others, the message that says which file and what to do."""
     results, answers, unreadable = Results(folder), [], []
+    results.refuse_empty()
     for name in results:
         try:
             answers.append(Answer(name, results.path(name), results[name]))

@@ -33,7 +33,7 @@ def _words(answer: Answer) -> str:
         return PAIRED.get(answer.measure, "{a} against {b}").format(a=_side(a, asked), b=others)
     if {"layer", "head"} <= set(data.dims):
         return f"how far each attention head of {_models(answer)} looks"
-    return f"{_keys(answer)}" if answer.attrs.get("question") else f"asked of {_models(answer)}"
+    return _keys(answer) if answer.attrs.get("question") else f"asked of {_models(answer)}"
 
 
 def _side(layers: Sequence[str], asked: str) -> str:

@@ -5,7 +5,7 @@ A card says what the network is, what it was trained on and how, and how well it
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +59,6 @@ def card(name: str) -> Card:
     if name not in names():
         raise StudyError(f"zoo:{name}: the zoo has no network {name!r}. {closest(name, names())}")
     written = tomllib.loads((FOLDER / f"{name}.toml").read_text())
-    return Card(name, **{key: written[key] for key in KEYS if key not in COLOURS}, **_colours(written))
-
-
-def _colours(written: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(written[key]) for key in COLOURS}
-
-
-COLOURS = ("mean", "std")
-KEYS = ("network", "options", "size", "mean", "std", "trained", "tested", "accuracy")
+    known: dict[str, Any] = {field.name: written[field.name] for field in fields(Card) if field.name in written}
+    known |= {colour: tuple(known[colour]) for colour in ("mean", "std")}
+    return Card(name, **known)

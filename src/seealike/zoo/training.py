@@ -12,19 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from timm.layers.config import set_fused_attn
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from seealike.images.loading import load
+from seealike.images.order import batches
+from seealike.images.preprocessing import plain
 from seealike.images.sources import Images, open_images
 from seealike.zoo import FOLDER
 from seealike.zoo.networks import NETWORKS
 
+READ = 500  # images at a time
 SHIFT = 4  # pixels that an image is moved by at most
 WARM = 0.15  # of the steps, in which the rate rises
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
@@ -97,25 +99,18 @@ def main() -> None:
         print(f"{name}: {share:.1%} of {count:,} images of {recipe.test} that it was not trained on")
 
 
-class _Pixels(Dataset):
-    def __init__(self, source: str, split: str):
-        found = open_images(source, **({"split": split} if source.startswith("scenes:") else {}))
-        assert isinstance(found, Images), "training takes images in any order: a stream has one"
-        self.images = found
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image, label = self.images.item(index)
-        return torch.from_numpy(np.asarray(image)).permute(2, 0, 1), -1 if label is None else label
-
-
 def pixels(source: str, split: str, workers: int = 0) -> tuple[Tensor, Tensor]:
     """All images of a source as they are, uint8, and their labels."""
-    loader = DataLoader(_Pixels(source, split), batch_size=500, num_workers=workers)
-    images, labels = zip(*tqdm(loader, f"reading {source}", leave=False), strict=True)
-    return torch.cat(images), torch.cat(labels)
+    images = open_images(source, **({"split": split} if source.startswith("scenes:") else {}))
+    assert isinstance(images, Images), "training takes images in any order: a stream has one"
+    plan = batches(range(len(images)), READ)
+    loaded = tqdm(load(images, plan, {"network": plain()}, workers), f"reading {source}", len(plan), leave=False)
+    seen, labels = [], []
+    for batch in filter(len, loaded):
+        assert batch.labels is not None, f"{source} has no labels to train on"
+        seen.append((batch.inputs["network"] * 255).round().byte())
+        labels.append(batch.labels)
+    return torch.cat(seen), torch.cat(labels)
 
 
 def trained(recipe: Recipe, images: Tensor, labels: Tensor) -> nn.Module:
@@ -163,12 +158,11 @@ def _rate(done: float) -> float:
 
 def _batches(count: int, recipe: Recipe, total: int) -> Iterator[Tensor]:
     """Every image once an epoch, in a new order each time."""
-    drawn, order = 0, torch.empty(0, dtype=torch.long)
-    while drawn < total:
+    order = torch.empty(0, dtype=torch.long)
+    for _ in range(total):
         if len(order) < recipe.batch:
             order = torch.cat([order, torch.randperm(count)])
         chosen, order = order[: recipe.batch], order[recipe.batch :]
-        drawn += 1
         yield chosen
 
 
