@@ -7,7 +7,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from seealike.kernel import IMAGES, Tap
+from seealike.kernel import IMAGES, Given, Tap
 from seealike.models.graph import Graph
 from seealike.models.run import run
 
@@ -251,6 +251,9 @@ class Batch:
             if watches:
                 self.forwards.append(name)
                 run(graph, self.images, watches)
+
+    def given(self, source: str) -> Given:
+        return Given(self.graphs[source], self.images, self.index, self.first + torch.arange(len(self.images)))
 
     def _watch(self, graph: Graph, tap: Tap, receive):
         def look(operation):

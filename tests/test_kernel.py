@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from small import Batch
 
 from seealike.errors import RunError
-from seealike.kernel import FEWEST_GROUPS, GROUPS, IMAGES, Measure, Sum, Tap, fold, lift, read
+from seealike.kernel import FEWEST_GROUPS, GROUPS, IMAGES, Measure, Sum, Tap, Trial, fold, lift, read, reading
+from seealike.maths.jackknife import jackknife
+from seealike.models.graph import Graph
 from seealike.statistics.average import Average, mean
 from seealike.statistics.moments import Moments
 from seealike.statistics.rows import Rows
@@ -48,7 +50,7 @@ class Ratio(Measure):
     def bind(self, sources):
         return self
 
-    def needs(self, previous=None):
+    def needs(self):
         return (Moments(A, A), Average(A))
 
     def read(self, *totals):
@@ -147,9 +149,7 @@ def test_a_statistic_is_lifted_as_soon_as_its_last_tap_was_seen_and_its_taps_are
     log, events = [], []
     first, both, last = Watched((A,), log), Watched((A, B), log), Watched((C, B), log)
 
-    class InTurn:
-        index, ids = 0, ("x",)
-
+    class InTurn(Batch):
         def show(self, taps, receive):
             assert list(taps) == [A, B, C]
             for tap in (A, B, C):
@@ -160,7 +160,7 @@ def test_a_statistic_is_lifted_as_soon_as_its_last_tap_was_seen_and_its_taps_are
                 gc.collect()
                 events.append((tap, [s for s, _ in log], alive() is not None))
 
-    parts = lift([first, both, last], InTurn())
+    parts = lift([first, both, last], InTurn(0, {}, torch.zeros(1, 1)))
     assert events == [
         (A, [first], True),  # `both` waits for B
         (B, [first, both], True),  # `last` waits for C
@@ -215,3 +215,80 @@ def test_folding_nothing_and_totals_are_not_shared():
     (_, _), batches = cut([4])
     one, other = fold([Average(A)], batches), fold([Average(A)], [])
     assert list(one.images[0].values()) == [4] and other.images == other.groups == [{}] * GROUPS
+
+
+@dataclass(frozen=True)
+class Brightness(Trial):
+    """Drives the model itself: the sum of its output."""
+
+    source: str
+    grouped = True
+
+    def run(self, given):
+        assert given.indices.tolist() == list(range(3 * given.index, 3 * given.index + len(given.images)))
+        return {"sum": given.graph.module(given.images).sum().double()}
+
+
+def test_a_trial_is_given_the_graph_and_the_images_of_each_batch():
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3)).eval()
+    graph, x = Graph.of(net, (3, 8, 8)), torch.randn(7, 3, 8, 8)
+    parts = [Batch(k, {"net": graph}, part, 3 * k) for k, part in enumerate(x.split(3))]
+    with torch.no_grad():
+        totals = fold([Brightness("net"), Brightness("net")], parts)
+        expected = net(x).sum()
+    found = sum(group[Brightness("net")]["sum"] for group in totals.groups if group)
+    torch.testing.assert_close(found.float(), expected, rtol=1e-4, atol=1e-4)
+    assert parts[0].forwards == []
+
+
+@dataclass(frozen=True)
+class Large(Average):
+    """Kept once, not in groups, and added to in place."""
+
+    grouped = False
+
+    def add(self, total, part):
+        for key in total:
+            total[key] += part[key]
+        return total
+
+
+def test_a_statistic_that_is_not_grouped_is_kept_once_and_has_no_error():
+    @dataclass(frozen=True)
+    class Mean(Ratio):
+        def needs(self):
+            return (Large(A),)
+
+        def read(self, *totals):
+            return xr.Dataset({"mean": ("feature", mean(totals[0]).numpy())})
+
+    (x, _), batches = cut([5] * 20)
+    totals = fold(Mean().needs(), batches)
+    assert [len(group) for group in totals.groups] == [1] + [0] * (GROUPS - 1)
+    found = reading(Mean(), Mean().needs(), totals)
+    np.testing.assert_allclose(found.answer["mean"], x.double().mean(0), rtol=1e-9)
+    assert found.left_out == () and found.leave_outs is None and np.isnan(found.answer.mean_se).all()
+    assert "notes" not in found.answer.attrs
+
+
+def test_readings_without_each_group_are_kept_in_the_order_of_the_groups():
+    sizes = [5] * 15 + [3]
+    (x, _), batches = cut(sizes)
+    found = reading(Ratio(), Ratio().needs(), fold(Ratio().needs(), batches))
+    kept = found.leave_outs
+    assert kept is not None and kept.ratio.dims == ("group", "feature") and kept.images.values.tolist() == sizes
+    np.testing.assert_allclose(kept.ratio, np.stack([without(x, g) for g in groups(x, sizes)]), rtol=1e-9)
+    error = jackknife(found.answer.ratio.values, list(kept.ratio.values), sizes)
+    np.testing.assert_allclose(found.answer.ratio_se, error)
+
+
+def test_large_variables_and_words_have_no_readings_without_groups():
+    @dataclass(frozen=True)
+    class Wide(Ratio):
+        def read(self, *totals):
+            return super().read(*totals).assign(wide=("y", np.zeros(1 << 17)), verdict=((), "same"))
+
+    _, batches = cut([5] * 8)
+    found = reading(Wide(), Wide().needs(), fold(Wide().needs(), batches))
+    assert set(found.leave_outs.variables) == {"ratio", "largest", "images"}
+    assert "verdict_se" not in found.answer and "wide_se" in found.answer

@@ -164,3 +164,17 @@ def test_missing_folder(tmp_path):
 def test_an_ask_that_cannot_name_a_file(tmp_path):
     with pytest.raises(StudyError, match=r"ask 'a/b' cannot name a file\. Call it something without slashes\.$"):
         write(tmp_path, "a/b", "0", answer())
+
+
+def test_readings_without_groups_are_kept_in_the_same_file(tmp_path):
+    left_out = xr.Dataset(
+        {"cka": (("group", "layer_a", "layer_b"), np.ones((5, 2, 3)))}, {"images": ("group", range(5))}
+    )
+    write(tmp_path, "similarity", "ab12", answer(), left_out)
+    write(tmp_path, "other", "ab13", answer())
+    results = Results(tmp_path)
+    xr.testing.assert_identical(results.left_out("similarity"), left_out)
+    assert results.left_out("other") is None
+    assert "group" not in results["similarity"].dims and len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(NoAnswer, match="no answer to 'nothing'"):
+        results.left_out("nothing")

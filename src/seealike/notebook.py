@@ -39,7 +39,8 @@ def answer(
     )
     study = Study(dict(models), {"images": _source(images, take)}, {measure.name: Ask(measure)}, "", batch, seed, crop)
     plan = make_plan(study, None, Machine(device, dtype, workers))
-    ((_, found),) = answers(plan, plan.passes[0])
+    known: dict[str, xr.Dataset] = {}
+    (found,) = [a for p in plan.passes for question, a, _ in answers(plan, p, known) if question.ask]
     return found
 
 
@@ -124,7 +125,7 @@ class Features(Measure):
         ]
         return replace(self, layers=(), bound=tuple(dict.fromkeys(found)))
 
-    def needs(self, previous: xr.Dataset | None = None) -> tuple[Rows, ...]:
+    def needs(self, *earlier: xr.Dataset) -> tuple[Rows, ...]:
         pool = Pool(self.view)
         return tuple(Rows(Tap(s.source, s.tensor, None if s.source == IMAGES else pool)) for s in self.bound)
 

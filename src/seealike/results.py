@@ -14,6 +14,7 @@ import xarray as xr
 from seealike.errors import RunError, StudyError, closest
 
 ENCODED = "json_attributes"  # the attribute that lists which attributes are JSON text
+LEFT_OUT = "left_out"  # the netCDF group of the readings without each group of batches
 LARGE = 1 << 16  # bytes from which compression pays
 
 
@@ -23,10 +24,11 @@ class NoAnswer(StudyError, KeyError):
     __str__ = Exception.__str__  # KeyError would print the message quoted
 
 
-def write(folder: Path, name: str, digest: str, answer: xr.Dataset) -> Path:
+def write(folder: Path, name: str, digest: str, answer: xr.Dataset, left_out: xr.Dataset | None = None) -> Path:
     """The file that now holds `answer`: `folder/<name>-<digest>.nc`, written aside and renamed.
 
-    Attributes may be anything JSON can say; `created` is set to now (UTC) unless the answer has it.
+    Its readings with each group of batches left out are the group `left_out` of the file. Attributes may be anything
+    JSON can say; `created` is set to now (UTC) unless the answer has it.
     """
     if not name or Path(name).name != name:
         raise StudyError(f"ask {name!r} cannot name a file. Call it something without slashes.")
@@ -36,6 +38,9 @@ def write(folder: Path, name: str, digest: str, answer: xr.Dataset) -> Path:
     stamped = answer.assign_attrs({"created": datetime.now(UTC).isoformat(), **answer.attrs})
     with aside(path) as unfinished:
         _attributes(stamped, _encode).to_netcdf(unfinished, engine="h5netcdf", encoding=_compression(answer))
+        if left_out is not None:
+            more = {"mode": "a", "group": LEFT_OUT, "encoding": _compression(left_out)}
+            left_out.to_netcdf(unfinished, engine="h5netcdf", **more)
     return path
 
 
@@ -77,6 +82,14 @@ class Results(Mapping[str, xr.Dataset]):
         """The answer in one file."""
         with _reading(path) as answer:
             return _attributes(answer.load().drop_encoding(), _decode)
+
+    def left_out(self, name: str) -> xr.Dataset | None:
+        """An answer read without each group of batches (`group`, ...), in the order of its groups; None: too few."""
+        try:
+            with xr.open_dataset(self.path(name), engine="h5netcdf", group=LEFT_OUT, decode_times=False) as found:
+                return found.load().drop_encoding()
+        except OSError:
+            return None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files())

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import torch
 
 from seealike.errors import StudyError, closest
 from seealike.images.preprocessing import Colours, Preprocessing
 from seealike.images.recorded import recorded
-from seealike.images.sources import Source
-from seealike.kernel import IMAGES, Attended, Selected
+from seealike.images.sources import Images, Source
+from seealike.kernel import IMAGES, Added, Attended, Selected
 from seealike.models.attending import attending, attends, counted
-from seealike.models.graph import Graph, Layer
+from seealike.models.graph import Graph, Layer, regex
 from seealike.models.places import ImageAxis
+
+LABELS = "label_column names a table's; a folder's are its subfolders."
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,44 @@ class Models:
     graphs: Mapping[str, Graph]
     images: Source | None = None
     preprocessings: Mapping[str, Preprocessing] = field(default_factory=dict)
+    sets: Mapping[str, Source] = field(default_factory=dict)
+
+    def models(self, patterns: str | tuple[str, ...]) -> tuple[str, ...]:
+        """The models that names or globs select, in the order of the study."""
+        patterns = (patterns,) if isinstance(patterns, str) else patterns
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in self.graphs):
+                raise StudyError(f'"{pattern}": there is no such model. {closest(pattern, self.graphs)}')
+        return tuple(name for name in self.graphs if any(fnmatchcase(name, pattern) for pattern in patterns))
+
+    def layer(self, model: str, tensor: str) -> Layer:
+        """The facts of a tensor."""
+        return self.graphs[model].by_name[tensor]
+
+    def classes(self, images: str | None = None) -> tuple[str, ...]:
+        """The names of the classes of a set of images, this question's own if none is named."""
+        source = self.images if images is None else self.sets.get(images)
+        if source is None:
+            raise StudyError(f'"{images}": there are no such images. {closest(str(images), self.sets)}')
+        if not source.labelled:
+            raise StudyError(f"{source.text}: these images have no labels. {LABELS}")
+        if not isinstance(source, Images):
+            raise StudyError(f"{source.text} is a stream: how many classes it has is not known beforehand.")
+        return source.classes
+
+    def residuals(self, model: str, patterns: tuple[str, ...] = ()) -> tuple[Added, ...]:
+        """The residual additions of a model: those of tensors or of modules that patterns select; none: all."""
+        if model not in self.graphs:
+            raise StudyError(f'model = "{model}": there is no such model. {closest(model, self.graphs)}')
+        graph = self.graphs[model]
+        if not graph.residuals:
+            raise StudyError(f"{model} has no residual additions: no skip meets a branch in it.")
+        patterns = tuple(self._of(model, pattern) for pattern in patterns)
+        found = [r for r in graph.residuals if not patterns or any(_around(r.name, p, graph) for p in patterns)]
+        if not found:
+            near = closest(patterns[0].replace("*", "0"), [r.name for r in graph.residuals])
+            raise StudyError(f"{model}:{patterns[0]} matches no residual addition of {model}. {near}")
+        return tuple(Added(model, r.name, r.skip, r.branch, r.kind, graph.by_name[r.name].depth) for r in found)
 
     def select(self, pattern: str, refuses: Callable[[Layer], str | None] | None = None) -> tuple[Selected, ...]:
         """The layers a pattern selects, as they run; a layer asked for by name is never left out in silence.
@@ -99,6 +140,17 @@ class Models:
         if name not in self.graphs:
             raise StudyError(f'"{pattern}": there is no model "{name}". {closest(name, self.graphs)}')
         return name, rest
+
+
+def _around(name: str, pattern: str, graph: Graph) -> bool:
+    """Does a pattern mean this tensor, one of its other names, or a module around it?"""
+    if pattern in ("**", "@residual"):
+        return True
+    if pattern.startswith("@"):
+        return any(layer.name == name for layer in graph.select(pattern))
+    names = graph.by_name[name].names if name in graph.by_name else (name,)
+    around = [".".join(n.split(".")[:k]) for n in names for k in range(1, n.count(".") + 2)]
+    return any(map(regex(pattern).fullmatch, around))
 
 
 def as_layer(name: str) -> Layer:

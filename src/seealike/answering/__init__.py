@@ -8,8 +8,8 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from seealike.answering.provenance import notes, provenance, renamed
-from seealike.kernel import Batch, fold, read
-from seealike.plan import Plan, Planned, Question, make_plan
+from seealike.kernel import Batch, Reading, fold, reading
+from seealike.plan import ROUNDS, Plan, Planned, Question, make_plan
 from seealike.plan.passes import Machine
 from seealike.results import Results, write
 from seealike.study import Study
@@ -32,27 +32,44 @@ def run(
     out = Path(out)
     plan = make_plan(study, out, machine, untrained_if_unfetchable)
     out.mkdir(parents=True, exist_ok=True)
+    known: dict[str, xr.Dataset] = {}
     for planned in plan.passes:
         for question in planned.questions:
-            if question.found is not None:
+            if question.found is not None and question.ask:
                 _reuse(question, plan, planned, out)
-        for question, answer in answers(plan, planned, command):
-            write(out, question.name, question.digest, answer)
+        for question, answer, left_out in answers(plan, planned, known, command):
+            write(out if question.ask else out / ROUNDS, question.name, question.digest, answer, left_out)
     return Results(out)
 
 
 def answers(
-    plan: Plan, planned: Planned, command: str = "seealike.answer(...)"
-) -> Generator[tuple[Question, xr.Dataset], None, None]:
-    """One pass over the images; then the answer to each open question."""
+    plan: Plan, planned: Planned, known: dict[str, xr.Dataset], command: str = "seealike.answer(...)"
+) -> Generator[tuple[Question, xr.Dataset, xr.Dataset | None], None, None]:
+    """One pass over the images; then the answer to each open question, and its readings with groups left out.
+
+    `known` are the answers that later questions need, by their digests; those of this pass are added.
+    """
+    for question in planned.questions:
+        if question.found is not None and not question.ask:
+            known[question.digest] = Results.load(question.found)
     if not planned.open:
         return
+    needs = {q.digest: q.measure.needs(*(known[e.digest] for e in q.earlier)) for q in planned.open}
     with closing(_with_progress(planned)) as batches:
-        totals = fold(planned.statistics, batches)
+        totals = fold(tuple(dict.fromkeys(s for several in needs.values() for s in several)), batches)
     for question in planned.open:
-        answer = read(question.measure, question.needs, totals)
-        attributes = {**provenance(plan, planned.run, question), "command": command}
-        yield question, answer.assign_attrs({**attributes, "notes": notes(plan, planned.run, question, answer)})
+        found = reading(question.measure, needs[question.digest], totals)
+        answer = _told(plan, planned, question, found, command)
+        if not question.ask:
+            known[question.digest] = answer
+        yield question, answer, found.leave_outs
+
+
+def _told(plan: Plan, planned: Planned, question: Question, found: Reading, command: str) -> xr.Dataset:
+    """The answer with all that must be known of it."""
+    answer = found.answer
+    attributes = {**provenance(plan, planned.run, question), "command": command}
+    return answer.assign_attrs({**attributes, "notes": notes(plan, planned.run, question, answer)})
 
 
 def _with_progress(planned: Planned) -> Generator[Batch, None, None]:

@@ -26,13 +26,14 @@ def provenance(plan: Plan, run: Pass, question: Question) -> dict[str, Any]:
         "meaning": _first_line(question.measure),
         "ask": question.name,
         "title": plan.study.title,
-        "question": asdict(plan.study.ask[question.name].measure),  # type: ignore[call-overload]
+        "question": asdict(plan.study.ask[question.name].measure if question.ask else question.measure),  # type: ignore[call-overload]
         "models": {name: _model(plan, run, name) for name in question.models},
         "images": {
             "name": run.images.name,
             "source": run.images.images.text,
             "count": run.count,
             "order": run.images.order,
+            **({"chosen": run.images.chosen} if run.images.chosen else {}),
             "fingerprint": run.images.images.fingerprint,
             "unreadable": len(failed),
             "unreadable_images": [f"{f.id}: {f.reason}" for f in failed[:SHOWN]],

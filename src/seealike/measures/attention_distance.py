@@ -38,7 +38,7 @@ class AttentionDistance(Measure):
         patterns = (self.layers,) if isinstance(self.layers, str) else self.layers
         return replace(self, model="", layers=(), bound=sources.attentions(self.model, patterns))
 
-    def needs(self, previous: xr.Dataset | None = None) -> tuple[Average, ...]:
+    def needs(self, *earlier: xr.Dataset) -> tuple[Average, ...]:
         return tuple(Average(Tap(a.source, a.tensor, Distance())) for a in self.bound)
 
     def read(self, *totals: State) -> xr.Dataset:

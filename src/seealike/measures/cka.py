@@ -52,7 +52,7 @@ class CKA(Measure):
         b = _select(sources, self.b, pool) if self.b else a
         return replace(self, a=(), b=(), layers=(), bound_a=a, bound_b=b)
 
-    def needs(self, previous: xr.Dataset | None = None) -> tuple[HSIC, ...]:
+    def needs(self, *earlier: xr.Dataset) -> tuple[HSIC, ...]:
         view = Gram(Pool(self.view))
         a, b = (tuple(Tap(s.source, s.tensor, view) for s in side) for side in (self.bound_a, self.bound_b))
         return (HSIC(a, b, self.estimator),)

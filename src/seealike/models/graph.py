@@ -157,8 +157,9 @@ def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) ->
     labels = label(nodes, roots)
     names = {n: x[0].text for n, x in labels.items()}
     found = residuals.find(module.graph, set(seen.axes), roots)
-    named = [_residual(names, roots, *one) for one in found]
     attending = tuple(attentions.find(module.graph, seen.places, seen.axes))
+    kind_of = residuals.kinds(module.graph, found, [a.product for a in attending], kinds.mlps(labels))
+    named = [_residual(names, roots, kind_of[one[0]], *one) for one in found]
     entry = next(n for n in module.graph.nodes if n.op == "placeholder")
     source = Layer(INPUT, (), entry, ImageAxis(0), size, seen.places.get(entry), 0.0, False, size[-2:])
     return Graph(
@@ -174,9 +175,9 @@ def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) ->
     )
 
 
-def _residual(names, roots, total: Node, skip: Node, branch: Node, projected: bool) -> Residual:
+def _residual(names, roots, kind: str, total: Node, skip: Node, branch: Node, projected: bool) -> Residual:
     total_name, skip_name, branch_name = (names.get(roots.get(n, n), n.name) for n in (total, skip, branch))
-    return Residual(total_name, skip_name, branch_name, total, skip, branch, projected)
+    return Residual(total_name, skip_name, branch_name, total, skip, branch, projected, kind)
 
 
 def _layers(labels: dict[Node, list[Label]], seen: Probe, attending: tuple[Attention, ...], image_size) -> list[Layer]:
@@ -200,6 +201,7 @@ def _kinds(labels, found, attending, names, roots) -> dict[str, frozenset[str]]:
     members = {
         "block": kinds.blocks(labels, found),
         "residual": [r.node for r in found],
+        "branch": [r.branch_node for r in found],
         "attention": returned,
         "mlp": kinds.mlps(labels),
         "norm": kinds.norms(labels),

@@ -1,4 +1,4 @@
-"""Kinds of tensors that a selection can ask for: @block @residual @attention @mlp @norm."""
+"""Kinds of tensors that a selection can ask for: @block @residual @branch @attention @mlp @norm."""
 
 import re
 from collections import Counter
@@ -22,7 +22,7 @@ from seealike.models.residuals import Residual
 
 # LayerNorm2d and RMSNorm are norms; ConvNormAct and BatchNormAct2d return an activation.
 NAMED_NORM = re.compile(r"norm(\dd)?$", re.IGNORECASE)
-KINDS = ("block", "residual", "attention", "mlp", "norm")
+KINDS = ("block", "residual", "branch", "attention", "mlp", "norm")
 
 
 def blocks(labels: dict[Node, list[Label]], residuals: list[Residual]) -> list[Node]:

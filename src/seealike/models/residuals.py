@@ -28,7 +28,10 @@ from seealike.models.operations import (
 
 @dataclass(frozen=True)
 class Residual:
-    """`name` = `skip` + `branch`, each the name of a tensor."""
+    """`name` = `skip` + `branch`, each the name of a tensor.
+
+    `kind` says what the branch holds: "attention", "mlp", or "" for anything else, both at once included.
+    """
 
     name: str
     skip: str
@@ -37,6 +40,19 @@ class Residual:
     skip_node: Node
     branch_node: Node
     projected: bool
+    kind: str = ""
+
+
+def kinds(graph: Graph, found: list[tuple[Node, Node, Node, bool]], products: list[Node], mlps: list[Node]):
+    """What the branch of every residual addition holds, by the node of the addition."""
+    order, above = ancestors(graph)
+    bits = {"attention": sum(1 << order[n] for n in products), "mlp": sum(1 << order[n] for n in mlps)}
+    kind: dict[Node, str] = {}
+    for node, skip, branch, _ in found:
+        inside = (above[branch] | 1 << order[branch]) & ~(above[skip] | 1 << order[skip])
+        held = [name for name, members in bits.items() if inside & members]
+        kind[node] = held[0] if len(held) == 1 else ""
+    return kind
 
 
 def ancestors(graph: Graph) -> tuple[dict[Node, int], dict[Node, int]]:

@@ -1,69 +1,24 @@
 """From a study to its passes: models built, questions bound, what is on disk already left out."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import nn
 from tqdm.auto import tqdm
 
-from seealike.errors import StudyError
-from seealike.images.preprocessing import Preprocessing, shared
-from seealike.images.sources import Stream, open_images
-from seealike.kernel import Measure, Sum, Tap
+from seealike.kernel import GROUPS, Earlier, Measure
 from seealike.models.graph import Graph
-from seealike.models.sources import Built, ModelSource, build, built_from
-from seealike.models.trace import like
+from seealike.models.sources import Built
+from seealike.plan import preparing
 from seealike.plan.digest import digest, models_of
 from seealike.plan.memory import refuse_what_cannot_fit
 from seealike.plan.passes import ImageSet, Machine, Pass
+from seealike.plan.questions import Planned, Question
 from seealike.results import Results
 from seealike.selection import Models
-from seealike.study import Study
+from seealike.study import Ask, Study
 
-PATHS = ("folder", "parquet", "webdataset")  # schemes that a path follows
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """An ask, bound: what it needs, the digest that names its answer, and the file that holds it already."""
-
-    name: str
-    measure: Measure
-    digest: str
-    models: tuple[str, ...]
-    found: Path | None
-
-    @property
-    def needs(self) -> tuple[Sum, ...]:
-        return self.measure.needs()
-
-
-@dataclass(frozen=True, eq=False)
-class Planned:
-    """A pass and the questions it answers; those with an answer on disk are listed, and cost nothing."""
-
-    run: Pass
-    questions: tuple[Question, ...]
-
-    @property
-    def open(self) -> tuple[Question, ...]:
-        return tuple(q for q in self.questions if q.found is None)
-
-    @property
-    def statistics(self) -> tuple[Sum, ...]:
-        return tuple(dict.fromkeys(s for q in self.open for s in q.needs))
-
-    @property
-    def taps(self) -> tuple[Tap, ...]:
-        return tuple(dict.fromkeys(t for s in self.statistics for t in s.taps))
-
-    @property
-    def used(self) -> list[Graph]:
-        return [self.run.graphs[name] for name in dict.fromkeys(t.source for t in self.taps) if name in self.run.graphs]
+ROUNDS = "rounds"  # the folder, beside the answers, of those that only other questions need
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,111 +36,104 @@ def make_plan(
 ) -> Plan:
     """Build the models, open the images, bind the questions. What is wrong is refused here: nothing has run."""
     machine = machine or Machine()
-    sets = {name: _image_set(name, study) for name in {study.images_of(a): None for a in study.ask.values()}}
+    sets = {name: preparing.image_set(name, study) for name in _named(study)}
     with tqdm(study.models, desc="building models", leave=False, delay=2) as names:
-        built = {name: _built(name, study, machine, untrained_if_unfetchable) for name in names}
-    graphs: dict[tuple, Graph] = {}
-    prepared = {name: _prepared(images, built, study, graphs) for name, images in sets.items()}
-    results = Results(out) if out is not None and Path(out).is_dir() else None
-    passes: dict[tuple, Planned] = {}
+        built = {name: preparing.built(name, study, machine, untrained_if_unfetchable) for name in names}
+    planner = _Planner(study, machine, built, sets, out)
     for name, ask in study.ask.items():
-        images = sets[study.images_of(ask)]
-        batch = ask.batch or study.batch or images.default_batch
-        traced, preprocessings = prepared[images.name]
-        question = _question(name, ask.measure, images, batch, traced, preprocessings, study, machine, results)
-        planned = passes.get(key := (images.name, batch))
-        if planned is None:
-            planned = Planned(Pass(images, batch, traced, preprocessings, machine), ())
-        passes[key] = replace(planned, questions=(*planned.questions, question))
-    plan = Plan(study, machine, built, tuple(passes.values()))
+        planner.plan(name, ask)
+    plan = Plan(study, machine, built, planner.passes())
     for planned in plan.passes:
-        if planned.run.batch and planned.taps:
+        if planned.run.batch and (planned.taps or planned.used):
             batch = min(planned.run.batch, planned.run.count or planned.run.batch)
             refuse_what_cannot_fit(planned.run.images.name, planned.used, planned.taps, batch, machine.device)
     return plan
 
 
-def _image_set(name: str, study: Study) -> ImageSet:
-    source = study.images[name]
-    images = open_images(rooted(source.source, study.folder), **source.options)
-    if isinstance(images, Stream):
-        _stream(name, images, study)
-    return ImageSet.of(name, images, source.take, study.seed, source.order)
+def _named(study: Study) -> list[str]:
+    """The sets of images that questions are asked of, or name."""
+    asked = [study.images_of(ask) for ask in study.ask.values()]
+    return list(dict.fromkeys([*asked, *(n for ask in study.ask.values() for n in ask.measure.sets if n is not None)]))
 
 
-def _stream(name: str, images: Stream, study: Study) -> None:
-    """A stream is cut to the batch that is asked; what cannot be asked of it is refused."""
-    instead = "Give the dataset in place of its batches, or leave"
-    if study.images[name].take is not None:
-        raise StudyError(f"{images.text} cannot be chosen from: it is read once, as it comes. {instead} take out.")
-    asked = {ask.batch or study.batch for ask in study.ask.values() if study.images_of(ask) == name}
-    if len(asked) > 1:
-        raise StudyError(f"{images.text} cannot be cut in two ways: it is read once. {instead} all but one batch out.")
-    images.batch = asked.pop() or images.batch
+class _Planner:
+    """Binds questions and puts them into passes; equal sets in equal batches share one."""
+
+    def __init__(self, study: Study, machine: Machine, built: Mapping[str, Built], sets: dict[str, ImageSet], out):
+        self.study, self.machine, self.built, self.sets = study, machine, built, sets
+        self.results = [Results(p) if p is not None and p.is_dir() else None for p in _stores(out)]
+        self.graphs: dict[tuple, Graph] = {}
+        self.prepared = {name: preparing.prepared(images, built, study, self.graphs) for name, images in sets.items()}
+        self.placed: dict[tuple, tuple[Pass, list[Question]]] = {}
+
+    def plan(self, name: str, ask: Ask) -> None:
+        """Bind an ask, and what it needs to know before, and put them into their passes."""
+        of = self.study.images_of(ask)
+        known = {n: images.images for n, images in self.sets.items()}
+        traced, preprocessings = self.prepared[of]
+        colours = {} if self.sets[of].as_given is not None else preprocessings
+        bound = ask.measure.bind(Models(traced, self.sets[of].images, colours, known))
+        images, batch = self._cut(self.sets[of], bound, ask.batch)
+        earlier = [self._earlier(name, of, one, ask.batch) for one in bound.earlier()]
+        questions = tuple(question for _, question in earlier)
+        question = self._question(name, bound, images, batch, questions, self.results[0])
+        if question.found is None:
+            for place, before in earlier:
+                self._put(place, before)
+        self._put((images, batch, bool(earlier)), question)
+
+    def passes(self) -> tuple[Planned, ...]:
+        """Those that others wait for come first; what waits for nothing joins a later one over the same images."""
+        for key in [k for k in self.placed if not k[-1] and (*k[:-1], True) in self.placed]:
+            run, questions = self.placed[key]
+            self.placed[key] = run, [q for q in questions if not q.ask]
+            self.placed[(*key[:-1], True)][1].extend(q for q in questions if q.ask)
+        ordered = sorted(self.placed.items(), key=lambda item: item[0][-1])
+        return tuple(Planned(run, tuple(questions)) for _, (run, questions) in ordered if questions)
+
+    def _earlier(self, name: str, of: str, one: Earlier, batch: int | None):
+        images = self.sets[one.images or of]
+        if one.shots is not None:
+            images = images.few_of_each(one.shots, one.seed)
+        images, batch = self._cut(images, one.measure, batch)
+        question = self._question(f"{name}.{one.measure.name}", one.measure, images, batch, (), self.results[1])
+        return (images, batch, False), replace(question, ask=False)
+
+    def _cut(self, images: ImageSet, measure: Measure, batch: int | None) -> tuple[ImageSet, int | None]:
+        """Which images a question takes, and in which batches."""
+        if measure.few is not None:
+            return images.beginning(measure.few), -(-min(measure.few, images.count or measure.few) // GROUPS)
+        return images, batch or self.study.batch or images.default_batch
+
+    def _question(self, name, bound, images, batch, earlier, results) -> Question:
+        traced, preprocessings = self.prepared[images.name]
+        fingerprints = {n: f"{g.fingerprint} {preprocessings[n].text}" for n, g in traced.items()}
+        more = {"earlier": [q.digest for q in earlier]} if earlier else {}
+        more |= {"chosen": images.chosen} if images.chosen else {}
+        key = digest(
+            bound,
+            fingerprints,
+            images=images.fingerprint,
+            taken=images.count,
+            batch=batch,
+            seed=self.study.seed,
+            dtype=self.machine.dtype,
+            **more,
+        )
+        found = results.with_digest(key, name) if results else None
+        return Question(name, bound, key, tuple(models_of(bound, traced)), found, earlier)
+
+    def _put(self, place: tuple, question: Question) -> None:
+        images, batch, waits = place
+        key = (images.name, images.count, images.chosen, batch, waits)
+        if key not in self.placed:
+            traced, preprocessings = self.prepared[images.name]
+            self.placed[key] = Pass(images, batch, traced, preprocessings, self.machine), []
+        questions = self.placed[key][1]
+        if question.ask or question.digest not in {q.digest for q in questions}:
+            questions.append(question)
 
 
-def rooted(source: Any, folder: str) -> Any:
-    """A source written in a study's file, its path relative to that file."""
-    if not isinstance(source, str):
-        return source
-    scheme, colon, rest = source.partition(":")
-    if not colon or scheme.endswith(".py"):
-        return str(Path(folder) / Path(scheme).expanduser()) + colon + rest
-    there = Path(folder) / Path(rest).expanduser()
-    if scheme == "hub" and (there.is_dir() or rest.startswith((".", "/", "~"))):
-        return f"hub:{there.absolute()}"  # a relative path may look like a name on the hub
-    return f"{scheme}:{there}" if scheme in PATHS and "://" not in rest else source
-
-
-def _built(name: str, study: Study, machine: Machine, untrained_if_unfetchable: bool) -> Built:
-    source = study.models[name]
-    if isinstance(source, nn.Module):
-        built = built_from(source)
-    else:
-        source = source if isinstance(source, ModelSource) else ModelSource(source)
-        fallback = untrained_if_unfetchable
-        built = build(name, source, folder=study.folder, seed=study.seed, untrained_if_unfetchable=fallback)
-    here = like(built.module).get("device", torch.device("cpu"))
-    if here == torch.device(machine.device):
-        return built
-    return replace(built, module=copy.deepcopy(built.module).to(machine.device))
-
-
-def _prepared(
-    images: ImageSet, built: Mapping[str, Built], study: Study, graphs: dict[tuple, Graph]
-) -> tuple[dict[str, Graph], dict[str, Preprocessing]]:
-    """Every model traced for the size in which it will get these images."""
-    tensor = images.as_given
-    preprocessings, traced = {}, {}
-    for name, model in tqdm(built.items(), desc="tracing models", leave=False, delay=2):
-        own = model.preprocessing
-        preprocessings[name] = shared(own) if study.crop == "shared" and tensor is None else own
-        size = tuple(tensor.shape) if tensor is not None else (model.channels, *_size(images, own))
-        if (name, size) not in graphs:
-            graphs[name, size] = Graph.of(model.module, size, name)
-        traced[name] = graphs[name, size]
-    return traced, preprocessings
-
-
-def _size(images: ImageSet, preprocessing: Preprocessing) -> tuple[int, int]:
-    if preprocessing.size is not None:
-        return preprocessing.size
-    width, height = images.example.size  # type: ignore[misc]  # a picture: tensors have their own size
-    return height, width
-
-
-def _question(name, measure, images, batch, traced, preprocessings, study, machine, results) -> Question:
-    bound = measure.bind(Models(traced, images.images, {} if images.as_given is not None else preprocessings))
-    fingerprints = {n: f"{g.fingerprint} {preprocessings[n].text}" for n, g in traced.items()}
-    key = digest(
-        bound,
-        fingerprints,
-        images=images.fingerprint,
-        taken=images.count,
-        batch=batch,
-        seed=study.seed,
-        dtype=machine.dtype,
-    )
-    return Question(
-        name, bound, key, tuple(models_of(bound, traced)), results.with_digest(key, name) if results else None
-    )
+def _stores(out: Path | None) -> tuple[Path | None, Path | None]:
+    """Where answers are, and where those are that only other questions need."""
+    return (None, None) if out is None else (Path(out), Path(out) / ROUNDS)

@@ -16,7 +16,7 @@ from seealike.images.order import batches, default_batch, enough, order
 from seealike.images.preprocessing import Preprocessing
 from seealike.images.recorded import INDEX, LABEL
 from seealike.images.sources import Images, Pictures, Source, Stream
-from seealike.kernel import IMAGES, Tap
+from seealike.kernel import IMAGES, Given, Tap
 from seealike.models.graph import Graph
 from seealike.models.run import Operation, run
 from seealike.selection import as_layer
@@ -51,6 +51,7 @@ class ImageSet:
     images: Source
     taken: tuple[int, ...] | None  # None: a stream
     order: Order = "seeded"
+    chosen: str = ""  # how a part of them was chosen, if one was
 
     @staticmethod
     def of(name: str, images: Source, take: int | None, seed: int, how: Order | None = None) -> "ImageSet":
@@ -108,6 +109,24 @@ class ImageSet:
         if isinstance(self.images, Pictures):
             return replace(self, images=replace(self.images, take=count))  # type: ignore[type-var]
         return replace(self, taken=None if self.taken is None else self.taken[:count])
+
+    def few_of_each(self, shots: int, seed: int) -> "ImageSet":
+        """A seeded choice of `shots` images of every class; a class that has fewer is refused by name."""
+        if not isinstance(self.images, Images) or self.taken is None:
+            raise StudyError(f"shots = {shots}: {self.images.text} is a stream, whose labels are not known beforehand.")
+        of: dict[int | None, list[int]] = {}
+        for position in order(len(self.taken), None, seed):
+            of.setdefault(self.images.label(self.taken[position]), []).append(self.taken[position])
+        of.pop(None, None)
+        for label, members in of.items():
+            if len(members) < shots:
+                raise StudyError(f"shots = {shots}: {self._class(label)} has {len(members)} images in {self.name}.")
+        kept = {i for members in of.values() for i in members[:shots]}
+        return replace(self, taken=tuple(i for i in self.taken if i in kept), chosen=f"{shots} of each class, {seed}")
+
+    def _class(self, label: int | None) -> str:
+        assert isinstance(self.images, Images) and label is not None
+        return repr(self.images.classes[label]) if self.images.classes else f"class {label}"
 
 
 @dataclass(eq=False)
@@ -178,9 +197,15 @@ class Shown:
         for tap in by_source.pop(IMAGES, []):
             receive(tap, self._of_images(tap))
         for name, wanted in by_source.items():
-            graph = self.graphs[name]
-            images = self.batch.inputs[name].to(self.machine.device, graph.dtype, memory_format=graph.memory_format)
-            run(graph, images, [self._watch(name, tap, receive) for tap in wanted], DTYPES[self.machine.dtype])
+            watches = [self._watch(name, tap, receive) for tap in wanted]
+            run(self.graphs[name], self._input(name), watches, DTYPES[self.machine.dtype])
+
+    def given(self, source: str) -> Given:
+        return Given(self.graphs[source], self._input(source), self.index, self.indices)
+
+    def _input(self, name: str) -> Tensor:
+        graph = self.graphs[name]
+        return self.batch.inputs[name].to(self.machine.device, graph.dtype, memory_format=graph.memory_format)
 
     def _watch(self, name: str, tap: Tap, receive: Callable[[Tap, Tensor], None]):
         assert tap.view is not None

@@ -1,0 +1,99 @@
+"""The one loop: every statistic summed over all batches, one forward a model and batch, whatever is asked."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from seealike.errors import RunError
+from seealike.kernel.values import Given, State, Statistic, Sum, Tap, Trial
+
+GROUPS = 16
+FEWEST_GROUPS = 4
+
+
+@runtime_checkable
+class Batch(Protocol):
+    """A batch of images that can show what taps see of it, in any order."""
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+
+    def show(self, taps: Iterable[Tap], receive: Callable[[Tap, Tensor], None]) -> None: ...
+
+    def given(self, source: str) -> Given: ...
+
+
+@dataclass
+class Totals:
+    """Sums by group of batches, and the number of images in each: batch k is in group k mod G."""
+
+    groups: list[dict[Statistic, State]] = field(default_factory=lambda: [{} for _ in range(GROUPS)])
+    images: list[dict[Statistic, int]] = field(default_factory=lambda: [{} for _ in range(GROUPS)])
+
+    def add(self, index: int, count: int, parts: Mapping[Statistic, State]) -> None:
+        for statistic, part in parts.items():
+            g = index % GROUPS if statistic.grouped else 0
+            group, images = self.groups[g], self.images[g]
+            group[statistic] = statistic.add(group[statistic], part) if statistic in group else part
+            images[statistic] = images.get(statistic, 0) + count
+
+
+def fold(statistics: Sequence[Statistic], batches: Iterable[Batch]) -> Totals:
+    """Sum every statistic over all batches: one forward a model and batch, whatever is asked."""
+    totals = Totals()
+    for batch in batches:
+        totals.add(batch.index, len(batch.ids), lift(statistics, batch))
+    return totals
+
+
+def lift(statistics: Sequence[Statistic], batch: Batch) -> dict[Statistic, State]:
+    """What one batch adds to each statistic; a sum is lifted as soon as its last tap was seen."""
+    parts: dict[Statistic, State] = {}
+    try:
+        _show([s for s in dict.fromkeys(statistics) if isinstance(s, Sum)], batch, parts)
+        for trial in dict.fromkeys(s for s in statistics if isinstance(s, Trial)):
+            part = trial.run(batch.given(trial.source))
+            if part is not None:
+                parts[trial] = part
+    except RunError as error:
+        raise RunError(f"{error} Met in batch {batch.index}: images {batch.ids[0]} ... {batch.ids[-1]}.") from error
+    return parts
+
+
+def _show(sums: Sequence[Sum], batch: Batch, parts: dict[Statistic, State]) -> None:
+    watching: dict[Tap, list[Sum]] = {}
+    for statistic in sums:
+        for tap in dict.fromkeys(statistic.taps):
+            watching.setdefault(tap, []).append(statistic)
+    missing = {s: len(set(s.taps)) for s in sums}
+    waiting = {tap: len(watchers) for tap, watchers in watching.items()}
+    seen: dict[Tap, Tensor] = {}
+
+    def receive(tap: Tap, value: Tensor) -> None:
+        seen[tap] = value
+        for statistic in watching[tap]:
+            missing[statistic] -= 1
+            if not missing[statistic]:
+                part = statistic.lift(*(seen[t] for t in statistic.taps))
+                if part is not None:
+                    parts[statistic] = part
+                for t in set(statistic.taps):
+                    waiting[t] -= 1
+                    if not waiting[t]:
+                        del seen[t]
+
+    if watching:
+        batch.show(watching, receive)
+
+
+def merged(needs: Sequence[Statistic], sums: Sequence[list[State]]) -> list[State]:
+    """The total of each statistic, from its sums in several groups."""
+    total = sums[0]
+    for other in sums[1:]:
+        total = [s.merge(a, b) for s, a, b in zip(needs, total, other, strict=True)]
+    return total
