@@ -1,0 +1,107 @@
+"""What a claim is: a sentence of a paper, the answers it rests on, and the number that decides it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Literal
+
+import xarray as xr
+
+# what was done to a network, or withheld from it: one with such a tag stands only for roles that name the tag
+DEPARTURES = ("data", "finetuned", "without_skip")
+
+Wanted = str | EllipsisType
+
+
+@dataclass(frozen=True)
+class Role:
+    """The networks that a claim is about: trained ones whose tags say so. `...`: the tag, whatever its value."""
+
+    tags: tuple[tuple[str, Wanted], ...]
+
+    def fits(self, tags: dict[str, str]) -> bool:
+        named = dict(self.tags)
+        departs = any(tag in tags and tag not in named for tag in DEPARTURES)
+        return not departs and all(tag in tags and want in (..., tags[tag]) for tag, want in self.tags)
+
+    @property
+    def words(self) -> str:
+        """As a study writes it: `family = "transformer", read_out = "gap"`."""
+        return ", ".join(f'{tag} = "{"..." if want is ... else want}"' for tag, want in self.tags)
+
+
+def role(**tags: Wanted) -> Role:
+    """The networks with these tags.
+
+    >>> role(family="CNN").fits({"family": "CNN", "depth": "50"}), role(family="CNN").words
+    (True, 'family = "CNN"')
+    """
+    return Role(tuple(tags.items()))
+
+
+@dataclass(frozen=True)
+class Need:
+    """An answer that a claim rests on: a measure of the networks of one role, or of one role against another.
+
+    `layers` is the pattern that selected the layers on every side; "": none, so that all are there; "*": any. `view` is
+    the view asked for; "": any.
+    """
+
+    measure: str
+    roles: tuple[Role, ...]
+    layers: str = ""
+    view: str = ""
+
+    def words(self, models: tuple[str, ...]) -> str:
+        """What a study would write under `[ask.NAME]`."""
+        told = [f'measure = "{self.measure}"', *KEYS.get(self.measure, _of_one)(self, models)]
+        return ", ".join([*told, f'view = "{self.view}"'] if self.view and self.view != "flatten" else told)
+
+
+def _of_one(need: Need, models: tuple[str, ...]) -> list[str]:
+    return [f'model = "{models[0]}"', *([f'layers = "{need.layers}"'] if need.layers not in ("", "*") else [])]
+
+
+def _of_pairs(need: Need, models: tuple[str, ...]) -> list[str]:
+    sides = [f'"{model}:{"**" if need.layers == "*" else need.layers}"' for model in models]
+    return [f"layers = {sides[0]}"] if len(sides) == 1 else [f"a = {sides[0]}", f"b = {sides[1]}"]
+
+
+def _of_heads(need: Need, models: tuple[str, ...]) -> list[str]:
+    return [f'model = "{models[0]}"', f'b = "{models[-1]}:@block"']
+
+
+def _of_drift(need: Need, models: tuple[str, ...]) -> list[str]:
+    return [f'models = "{models[0]}"', f'reference = "{models[-1]}"']
+
+
+KEYS = {"cka": _of_pairs, "head_cka": _of_heads, "drift": _of_drift}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of a paper in our words, and the effect that decides it: a number read from the answers to `needs`.
+
+    It holds where the effect is `claimed` (">", "<", ">=", "<=") than `null`. Written before it was first run.
+    """
+
+    key: str  # "raghu2021.uniform"
+    figure: str
+    sentence: str
+    needs: tuple[Need, ...]
+    effect: Callable[..., float]  # of the answers in the order of `needs`, each of the networks of its roles alone
+    claimed: Literal[">", "<", ">=", "<="] = ">"
+    null: float = 0.0
+    unit: str = ""
+
+    @property
+    def paper(self) -> str:
+        return self.key.partition(".")[0]
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        return tuple(dict.fromkeys(role for need in self.needs for role in need.roles))
+
+    def read(self, *answers: xr.Dataset) -> float:
+        """The effect; NaN where a value it rests on is undefined."""
+        return float(self.effect(*answers))

@@ -1,0 +1,112 @@
+"""How alike the layers of a network are to each other and to those of another (figures 1, 2, 8, B.1, H.1, H.2)."""
+
+import numpy as np
+import xarray as xr
+
+from seealike.claims.claim import Claim, Need
+from seealike.claims.parts import first_half, lower_third, mean, third, upper_third
+from seealike.claims.raghu2021.networks import CNN, MIXER, TRANSFORMER, WITHOUT_SKIP
+
+
+def uniformity(cka: xr.Dataset) -> float:
+    """Mean CKA between the lower and the upper third of the blocks."""
+    return mean(upper_third(lower_third(cka["cka"], "layer_a"), "layer_b"))
+
+
+def matching_depth(cka: xr.Dataset) -> float:
+    """The median, over the lower half of the layers of side b, of the depth of the most alike layer of side a.
+
+    Layers that are the same for all images have no CKA and are left out.
+    """
+    values = first_half(cka["cka"], "layer_b").transpose("layer_a", "layer_b").values
+    values = values[:, np.isfinite(values).any(0)]
+    return float(np.median(cka["depth_a"].values[np.nanargmax(values, 0)])) if values.size else float("nan")
+
+
+def best_match(cka: xr.Dataset) -> np.ndarray:
+    """Of every layer of side a, its CKA with the most alike layer of side b."""
+    return cka["cka"].transpose("layer_a", "layer_b").max("layer_b", skipna=True).values
+
+
+def last_third_apart(cka: xr.Dataset) -> float:
+    """How much less alike the last third of side a is to its best match than the rest of side a is."""
+    best = best_match(cka)
+    rest = best.size - third(best.size)
+    return mean(_known(best[rest:])) - mean(_known(best[:rest]))
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)]
+
+
+def mixer_leans(mixer: xr.Dataset, transformer: xr.Dataset, cnn: xr.Dataset) -> float:
+    """How much nearer a Mixer's uniformity is to a CNN's than to a transformer's; negative: to the transformer's."""
+    own = uniformity(mixer)
+    return abs(own - uniformity(transformer)) - abs(own - uniformity(cnn))
+
+
+def joined(intact: xr.Dataset, edited: xr.Dataset) -> float:
+    """How much more alike the blocks before and after a block are with its skips than without.
+
+    Which block it is says the tag `without_skip`: its number, from 0. Its output counts as after.
+    """
+    (facts,) = edited.attrs["models"].values()
+    number = str(facts["tags"]["without_skip"])
+    if not number.isdecimal():
+        return float("nan")
+    sides = {"layer_a": slice(int(number)), "layer_b": slice(int(number), None)}
+    return mean(intact["cka"].isel(sides)) - mean(edited["cka"].isel(sides))
+
+
+def _blocks(role) -> Need:
+    return Need("cka", (role,), "@block", "flatten")
+
+
+ALL_LAYERS = Need("cka", (TRANSFORMER, CNN), "*", "flatten")
+
+CLAIMS = (
+    Claim(
+        "raghu2021.uniform",
+        "figs 1, B.1",
+        "The lower and the upper third of a transformer's blocks are more alike than those of a CNN.",
+        (_blocks(TRANSFORMER), _blocks(CNN)),
+        lambda transformer, cnn: uniformity(transformer) - uniformity(cnn),
+        unit="CKA",
+    ),
+    Claim(
+        "raghu2021.lowest_quarter",
+        "figs 2, B.1",
+        "Most of the lower half of a CNN's layers are most alike to layers in the lowest quarter of a transformer.",
+        (ALL_LAYERS,),
+        matching_depth,
+        claimed="<=",
+        null=0.25,
+        unit="depth, 0 to 1",
+    ),
+    Claim(
+        "raghu2021.last_third_apart",
+        "fig 2",
+        "The last third of a transformer's layers is less alike to any layer of a CNN than the rest is.",
+        (ALL_LAYERS,),
+        last_third_apart,
+        claimed="<",
+        unit="CKA",
+    ),
+    Claim(
+        "raghu2021.mixer",
+        "figs H.1, H.2",
+        "How alike the lower and upper blocks of an MLP-Mixer are is nearer to a transformer than to a CNN.",
+        (_blocks(MIXER), _blocks(TRANSFORMER), _blocks(CNN)),
+        mixer_leans,
+        claimed="<",
+        unit="CKA",
+    ),
+    Claim(
+        "raghu2021.no_skip_splits",
+        "fig 8",
+        "Trained without the skips of a block, a transformer's blocks before and after it are less alike.",
+        (_blocks(TRANSFORMER), _blocks(WITHOUT_SKIP)),
+        joined,
+        unit="CKA",
+    ),
+)
