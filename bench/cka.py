@@ -163,7 +163,7 @@ def ours(models, images, layers, batch, device):
 
     def action(images, batch):
         again = make_pass(planned, images, batch)
-        read(planned.questions[0].measure, planned.questions[0].needs, fold(planned.statistics, again))
+        read(planned.questions[0].measure, planned.statistics, fold(planned.statistics, again))
         wait(device)
 
     return len(planned.taps), action

@@ -29,6 +29,18 @@ SMALLER = {
     "resnet50": {"model_name": "test_resnet", "layers": (1, 1, 1, 1)},
 }
 IMAGES = 12
+# in the place of what `reproduce` asks
+PAPER = """
+claims = ["raghu2021"]
+batch = 8
+[models.vit]
+source = "zoo:vit"
+[images.test]
+source = "scenes:16"
+[ask.attention]
+measure = "attention_distance"
+model = "vit"
+"""
 
 
 def blocks(language: str) -> list[str]:
@@ -56,6 +68,7 @@ def folder(tmp_path, monkeypatch) -> Path:
         (cli.STUDIES / "demo.toml").read_text().replace("scenes:1024", "scenes:64").replace("batch = 64", "batch = 16")
     )
     (tmp_path / "studies" / "demo.toml").write_text(demo)
+    (tmp_path / "studies" / "raghu2021-mini.toml").write_text(PAPER)
     monkeypatch.setattr(cli, "STUDIES", tmp_path / "studies")
     create = timm.create_model
     monkeypatch.setattr(of_timm, "_fetched", lambda *_: nullcontext())

@@ -193,10 +193,11 @@ def test_numbers_in_long_form(tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: figures.draw(answer(measure="ckaa")), "measure 'ckaa' has no figure. Closest: cka."),
+        (lambda: figures.draw(answer(measure="ckaa")), "measure 'ckaa' has no figure. Closest: cka, head_cka."),
         (
             lambda: figures.draw(xr.Dataset()),
-            "this dataset does not say which measure it answers. Figures there are: cka, attention_distance.",
+            "this dataset does not say which measure it answers. Figures there are: cka, attention_distance, drift, "
+            "head_cka, localization, probe, receptive_field, skip_ratio.",
         ),
         (
             lambda: figures.draw(answer().drop_vars("cka_se"), error=True),

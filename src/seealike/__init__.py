@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 # public name -> where it lives; a name that is a module is that module
 PUBLIC = {
     "Results": "results",
+    "claims": "claims",
     "figures": "figures",
     "report": "report",
     "load_study": "study.toml",

@@ -41,12 +41,9 @@ def run(study: Path, out: Out = Path("out"), device: Device = "cpu", dtype: Dtyp
 
     Example: seealike run study.toml --out out
     """
-    from seealike.answering import run as answer
-    from seealike.report import write
     from seealike.study.toml import load_study
 
-    print(answer(load_study(study), out, device, dtype, workers, command=_typed()))
-    print(write(out))
+    _answered(load_study(study), out, device, dtype, workers)
 
 
 @app.command()
@@ -56,6 +53,28 @@ def demo(out: Out = Path("demo")):
     Example: seealike demo --out demo
     """
     run(STUDIES / "demo.toml", out)
+
+
+@app.command()
+def reproduce(
+    paper: Annotated[str, typer.Argument(help="raghu2021.")],
+    scale: Annotated[str, typer.Option(help="mini (no download), cifar10 or imagenet (the paper's models).")] = "mini",
+    images: Annotated[
+        list[str] | None,
+        typer.Option(help="In place of the study's images: a source for all its sets, or NAME=SOURCE for one of them."),
+    ] = None,
+    out: Out = Path("out"),
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+    workers: Workers = 0,
+):
+    """Ask what a paper asked, and decide its claims: which hold, which fail, which stay undecided.
+
+    Example: seealike reproduce raghu2021 --scale mini --out raghu2021
+    """
+    from seealike.study.reproduction import reproduction
+
+    _answered(reproduction(STUDIES, paper, scale, images or ()), out, device, dtype, workers)
 
 
 @app.command()
@@ -153,17 +172,8 @@ def features(
         if not other.startswith("images:"):
             raise StudyError(f'"{other}": after the layers write what is recorded of the images, such as images:label.')
     model = ModelSource(source, pretrained=pretrained, size=size)
-    found = table(
-        model,
-        images,
-        [pattern, *(recorded or ())],
-        view=view,
-        take=take,
-        batch=batch,
-        device=device,
-        dtype=dtype,
-        workers=workers,
-    )
+    asked, machine = [pattern, *(recorded or ())], {"device": device, "dtype": dtype, "workers": workers}
+    found = table(model, images, asked, view=view, take=take, batch=batch, **machine)
     out.parent.mkdir(parents=True, exist_ok=True)
     found.to_netcdf(out, engine="h5netcdf")
     print(f"{out}: {found.sizes['image']} images, {sum(not str(n).startswith('images:') for n in found)} layers")
@@ -203,6 +213,20 @@ def report(
     from seealike.report import write
 
     print(write(folder, out))
+
+
+def _answered(study, out: Path, device: str, dtype: str, workers: int) -> None:
+    """Answer a study, decide the claims that it names, write the report; tell where everything is."""
+    from seealike import claims
+    from seealike.answering import run as answer
+    from seealike.report import write
+
+    results = answer(study, out, device, dtype, workers, command=_typed())
+    print(results)
+    if study.claims:
+        decided = claims.decide(results, study.claims)
+        print(*claims.told(decided), claims.write(out, decided), sep="\n")
+    print(write(out))
 
 
 def _typed() -> str:

@@ -13,7 +13,9 @@ from seealike.images.sources import Images, Source
 from seealike.kernel import IMAGES, Added, Attended, Selected
 from seealike.models.attending import attending, attends, counted
 from seealike.models.graph import Graph, Layer, regex
+from seealike.models.operations import arguments
 from seealike.models.places import ImageAxis
+from seealike.models.residuals import Residual
 
 LABELS = "label_column names a table's; a folder's are its subfolders."
 
@@ -26,6 +28,7 @@ class Models:
     images: Source | None = None
     preprocessings: Mapping[str, Preprocessing] = field(default_factory=dict)
     sets: Mapping[str, Source] = field(default_factory=dict)
+    taken: Mapping[str | None, tuple[int, ...] | None] = field(default_factory=dict)  # of each set; None: of `images`
 
     def models(self, patterns: str | tuple[str, ...]) -> tuple[str, ...]:
         """The models that names or globs select, in the order of the study."""
@@ -50,6 +53,18 @@ class Models:
             raise StudyError(f"{source.text} is a stream: how many classes it has is not known beforehand.")
         return source.classes
 
+    def count(self, images: str | None = None) -> int | None:
+        """How many images a set has; None where that is not known."""
+        taken = self.taken.get(images)
+        return None if taken is None else len(taken)
+
+    def common(self, images: str) -> int:
+        """How many images of a set are also among the question's own, as far as that is known."""
+        own, other = self.images, self.sets.get(images)
+        if own is None or other is None or own.fingerprint != other.fingerprint:
+            return 0
+        return len(set(self.taken.get(None) or ()) & set(self.taken.get(images) or ()))
+
     def residuals(self, model: str, patterns: tuple[str, ...] = ()) -> tuple[Added, ...]:
         """The residual additions of a model: those of tensors or of modules that patterns select; none: all."""
         if model not in self.graphs:
@@ -58,11 +73,12 @@ class Models:
         if not graph.residuals:
             raise StudyError(f"{model} has no residual additions: no skip meets a branch in it.")
         patterns = tuple(self._of(model, pattern) for pattern in patterns)
-        found = [r for r in graph.residuals if not patterns or any(_around(r.name, p, graph) for p in patterns)]
-        if not found:
-            near = closest(patterns[0].replace("*", "0"), [r.name for r in graph.residuals])
-            raise StudyError(f"{model}:{patterns[0]} matches no residual addition of {model}. {near}")
-        return tuple(Added(model, r.name, r.skip, r.branch, r.kind, graph.by_name[r.name].depth) for r in found)
+        meant = {p: [r for r in graph.residuals if _around(r.name, p, graph)] for p in patterns}
+        for pattern in (p for p in patterns if not meant[p]):
+            near = closest(pattern.replace("*", "0"), [r.name for r in graph.residuals])
+            raise StudyError(f"{model}:{pattern} matches no residual addition of {model}. {near}")
+        found = [r for r in graph.residuals if not patterns or any(r in several for several in meant.values())]
+        return tuple(_added(model, r, graph.by_name[r.name].depth) for r in found)
 
     def select(self, pattern: str, refuses: Callable[[Layer], str | None] | None = None) -> tuple[Selected, ...]:
         """The layers a pattern selects, as they run; a layer asked for by name is never left out in silence.
@@ -140,6 +156,11 @@ class Models:
         if name not in self.graphs:
             raise StudyError(f'"{pattern}": there is no model "{name}". {closest(name, self.graphs)}')
         return name, rest
+
+
+def _added(model: str, found: Residual, depth: float) -> Added:
+    first = arguments(found.node)[0] is found.skip_node
+    return Added(model, found.name, found.skip, found.branch, found.kind, depth, first)
 
 
 def _around(name: str, pattern: str, graph: Graph) -> bool:

@@ -15,9 +15,10 @@ from seealike.images.sources import open_images
 from seealike.images.tensors import Tensors
 from seealike.kernel import Selected, fold
 from seealike.measures.cka import CKA
-from seealike.plan import make_plan, rooted
+from seealike.plan import make_plan
 from seealike.plan.forecast import forecast
 from seealike.plan.passes import ImageSet
+from seealike.plan.preparing import rooted
 from seealike.selection import Models
 from seealike.study import Ask, ImagesSource, Study
 from seealike.study.toml import load_study

@@ -104,6 +104,7 @@ def other() -> xr.Dataset:
             "area_se": ("layer", rng.random(7) / 9),
             "localization": (("layer", "token"), rng.random((7, 4)) - 0.3),
             "map": (("layer", "y", "x"), rng.random((7, 3, 3))),
+            "cube": (("a", "b", "c"), np.ones((2, 2, 2))),
             "length": ((), 12.5, {"units": "pixel"}),
             "length_se": ((), 0.25),
             "verdict": ("claim", ["holds", "fails"]),

@@ -212,14 +212,14 @@ def test_light_and_dark(opened):
 def test_a_narrow_window_needs_no_scrolling_sideways(opened):
     size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    for which in range(6):
+    for which in range(7):
         plot(opened, which)
     sizes = opened.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
     drawn = opened.execute_script(
         "return [...document.querySelectorAll('.plot')].map(p => p.scrollWidth - p.clientWidth)"
     )
     opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert sizes[0] <= sizes[1] and drawn == [0] * 6
+    assert sizes[0] <= sizes[1] and drawn == [0] * 7
 
 
 def test_the_skip_link_comes_first(opened):

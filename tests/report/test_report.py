@@ -79,6 +79,7 @@ def test_the_figures_hold_the_values_of_the_answers(page, folder):
         "distance-2f9a-attention_distance_renormalised-figure",
         "other-3f9a-area-figure",
         "other-3f9a-localization-figure",
+        "other-3f9a-map-figure",
     ]
     figure, answer = drawn["similarity-0f9a-cka-figure"], results["similarity"]
     np.testing.assert_array_equal(figure["values"], answer.cka.values.astype("f4"))
@@ -106,7 +107,7 @@ def test_all_heatmaps_of_a_measure_share_one_scale(tmp_path):
 def test_what_no_figure_fits_is_told(page):
     assert "length 12.50 ± 0.25 pixel" in page.text
     assert "claim verdict 0 holds 1 fails" in page.text
-    assert "map 7 layer × 3 y × 3 x, from " in page.text and "; not drawn here" in page.text
+    assert "cube 2 a × 2 b × 2 c, from 1.000 to 1.000; not drawn here" in page.text
     assert "layer sound vit:l0 True" in page.text
 
 
@@ -232,7 +233,7 @@ def test_an_unreadable_answer_is_named_and_the_others_are_shown(tmp_path):
     broken.write_bytes(broken.read_bytes()[:1000])
     page = Parsed(report.write(tmp_path).read_text("utf8"))
     assert f"Mind this {broken} cannot be read (" in page.text and "Delete it and run the study again." in page.text
-    assert "3 answers" in page.text and len(figures(page)) == 5
+    assert "3 answers" in page.text and len(figures(page)) == 6
 
 
 def test_a_folder_with_nothing_readable_says_so(tmp_path):

@@ -1,18 +1,22 @@
 """Answers a study: pass by pass, each answer written as soon as it is known."""
 
-from collections.abc import Generator
+from collections.abc import Generator, MutableMapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 from tqdm.auto import tqdm
 
 from seealike.answering.provenance import notes, provenance, renamed
-from seealike.kernel import Batch, Reading, fold, reading
+from seealike.kernel import Batch, Reading, Statistic, fold, reading
 from seealike.plan import ROUNDS, Plan, Planned, Question, make_plan
 from seealike.plan.passes import Machine
+from seealike.plan.questions import tensors
 from seealike.results import Results, write
 from seealike.study import Study
+
+Known = MutableMapping[str, Any]  # the answers, or the files that hold them
 
 
 def run(
@@ -22,47 +26,65 @@ def run(
     dtype: str = "float32",
     workers: int = 0,
     untrained_if_unfetchable: bool = False,
+    memory: int | None = None,
     command: str = "seealike.run(...)",
 ) -> Results:
     """Answer what is not yet answered in the folder `out`, and return all that it holds.
 
-    `command` is kept with the answers: what was typed or called to get them.
+    `command` is kept with the answers: what was typed or called to get them. `memory`: bytes that the sums of a sweep
+    over the images may fill, half of what is free if not given; what needs more is cut into several sweeps.
     """
-    machine = Machine(device, dtype, workers)
+    machine = Machine(device, dtype, workers, memory)
     out = Path(out)
     plan = make_plan(study, out, machine, untrained_if_unfetchable)
     out.mkdir(parents=True, exist_ok=True)
-    known: dict[str, xr.Dataset] = {}
+    known: Known = {}
     for planned in plan.passes:
         for question in planned.questions:
             if question.found is not None and question.ask:
                 _reuse(question, plan, planned, out)
         for question, answer, left_out in answers(plan, planned, known, command):
-            write(out if question.ask else out / ROUNDS, question.name, question.digest, answer, left_out)
+            path = write(out if question.ask else out / ROUNDS, question.name, question.digest, answer, left_out)
+            if not question.ask:
+                known[question.digest] = path  # read again when it is needed: together they may be large
     return Results(out)
 
 
 def answers(
-    plan: Plan, planned: Planned, known: dict[str, xr.Dataset], command: str = "seealike.answer(...)"
+    plan: Plan, planned: Planned, known: Known, command: str = "seealike.answer(...)"
 ) -> Generator[tuple[Question, xr.Dataset, xr.Dataset | None], None, None]:
-    """One pass over the images; then the answer to each open question, and its readings with groups left out.
+    """One pass over the images, in as many sweeps as memory asks for; the answer to each open question of a sweep.
 
-    `known` are the answers that later questions need, by their digests; those of this pass are added.
+    With each come its readings with groups left out. `known` are the answers that later questions need, by their
+    digests, or the files that hold them; those of this pass are added.
     """
-    for question in planned.questions:
-        if question.found is not None and not question.ask:
-            known[question.digest] = Results.load(question.found)
-    if not planned.open:
-        return
-    needs = {q.digest: q.measure.needs(*(known[e.digest] for e in q.earlier)) for q in planned.open}
-    with closing(_with_progress(planned)) as batches:
-        totals = fold(tuple(dict.fromkeys(s for several in needs.values() for s in several)), batches)
-    for question in planned.open:
-        found = reading(question.measure, needs[question.digest], totals)
+    known.update({q.digest: q.found for q in planned.questions if q.found is not None and not q.ask})
+    sweeps = plan.sweeps(planned)
+    for number, questions in enumerate(sweeps, 1):
+        told = f", sweep {number} of {len(sweeps)}" if len(sweeps) > 1 else ""
+        yield from _sweep(plan, planned, questions, known, command, told)
+
+
+def _sweep(plan: Plan, planned: Planned, questions: tuple[Question, ...], known: Known, command: str, told: str):
+    """Its sums are gone when it ends."""
+    earlier = {q.digest: tuple(_known(known[e.digest]) for e in q.earlier) for q in questions}
+    needs = {q.digest: q.measure.needs(*earlier[q.digest]) for q in questions}
+    statistics = tuple(dict.fromkeys(s for several in needs.values() for s in several))
+    with closing(_with_progress(planned, statistics, told)) as batches:
+        totals = fold(statistics, batches)
+    for question in questions:
+        before = earlier[question.digest]
+        found = reading(question.measure.knowing(*before), needs[question.digest], totals)
         answer = _told(plan, planned, question, found, command)
+        if before:
+            answer.attrs["earlier_images"] = list({str(i): i for i in (e.attrs["images"] for e in before)}.values())
         if not question.ask:
             known[question.digest] = answer
         yield question, answer, found.leave_outs
+
+
+def _known(answer: xr.Dataset | Path) -> xr.Dataset:
+    return Results.load(answer) if isinstance(answer, Path) else answer
 
 
 def _told(plan: Plan, planned: Planned, question: Question, found: Reading, command: str) -> xr.Dataset:
@@ -72,10 +94,11 @@ def _told(plan: Plan, planned: Planned, question: Question, found: Reading, comm
     return answer.assign_attrs({**attributes, "notes": notes(plan, planned.run, question, answer)})
 
 
-def _with_progress(planned: Planned) -> Generator[Batch, None, None]:
+def _with_progress(planned: Planned, statistics: tuple[Statistic, ...], told: str) -> Generator[Batch, None, None]:
     """The batches, with a bar that says what is going on and at what rate."""
     models = ", ".join(g.name for g in planned.used)
-    bar = tqdm(total=planned.run.count, unit=" images", desc=f"{models}: {len(planned.taps)} tensors", leave=False)
+    what = f"{models}: {tensors(statistics)} tensors{told}"
+    bar = tqdm(total=planned.run.count, unit=" images", desc=what, leave=False)
     with bar:
         for shown in planned.run:
             yield shown

@@ -14,6 +14,7 @@ from seealike.plan import Plan, Question
 from seealike.plan.passes import Pass
 
 SHOWN = 20  # names of unreadable images kept in an answer
+BARE = ("model", "reference")  # coordinates and attributes that are names of models by themselves
 
 
 def provenance(plan: Plan, run: Pass, question: Question) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def provenance(plan: Plan, run: Pass, question: Question) -> dict[str, Any]:
         "meaning": _first_line(question.measure),
         "ask": question.name,
         "title": plan.study.title,
+        "claims": list(plan.study.claims),
         "question": asdict(plan.study.ask[question.name].measure if question.ask else question.measure),  # type: ignore[call-overload]
         "models": {name: _model(plan, run, name) for name in question.models},
         "images": {
@@ -79,7 +81,7 @@ def notes(plan: Plan, run: Pass, question: Question, answer: xr.Dataset) -> list
     if run.failed:
         found.append(f"{len(run.failed)} of {run.count} images could not be read and were left out")
     short = run.count % run.batch if run.count and run.batch else 0
-    if 0 < short < 4:
+    if 0 < short < 4 and answer.attrs["images_seen"] + short <= run.count:  # a mean needs no batch of 4
         found.append(f"the last {short} images are fewer than a batch of 4 and were left out")
     return found
 
@@ -90,12 +92,18 @@ def renamed(answer: xr.Dataset, models: tuple[str, ...]) -> xr.Dataset:
     if all(old == new for old, new in names.items()):
         return answer
 
-    def today(text: str) -> str:
+    def today(text: str, where: str) -> str:
+        """Without a colon a text is a model's name only where models stand: a layer may be called as a model is."""
         model, colon, rest = text.partition(":")
-        return names.get(model, model) + colon + rest
+        return names.get(model, model) + colon + rest if colon or where in BARE else text
 
-    texts = {n: (c.dims, [today(str(t)) for t in c.values]) for n, c in answer.coords.items() if c.dtype.kind in "UOT"}
-    return answer.assign_coords(texts)
+    texts = {n: (c.dims, [today(str(t), str(n)) for t in c.values]) for n, c in answer.coords.items() if _is_text(c)}
+    bare = {n: today(answer.attrs[n], n) for n in BARE if n in answer.attrs}
+    return answer.assign_coords(texts).assign_attrs(bare)
+
+
+def _is_text(array: xr.DataArray) -> bool:
+    return array.dtype.kind in "UOT"
 
 
 def _version(package: str) -> str:

@@ -1,6 +1,6 @@
 """The answers of a folder as claims see them: those of one question about some networks, and nothing else of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -60,9 +60,17 @@ class Answer:
 
     def without(self, group: int) -> xr.Dataset:
         """The answer from all batches but those of a group; a variable that was too large for that is missing."""
+        return self._texts.assign({name: (dims, values[group]) for name, dims, values in self._numbers})
+
+    @cached_property
+    def _texts(self) -> xr.Dataset:
+        return self.whole.drop_vars([n for n, v in self.whole.data_vars.items() if v.dtype.kind in "fiu"])
+
+    @cached_property
+    def _numbers(self) -> list[tuple[Hashable, tuple[Hashable, ...], np.ndarray]]:
         assert self.left_out is not None
-        texts = self.whole.drop_vars([n for n, v in self.whole.data_vars.items() if v.dtype.kind in "fiu"])
-        return texts.assign(self.left_out.isel(group=group).drop_vars("images"))
+        found = {n: v.transpose("group", ...) for n, v in self.left_out.data_vars.items() if n != "images"}
+        return [(name, v.dims[1:], v.values) for name, v in found.items()]
 
 
 def gather(results: Results) -> list[Answer]:

@@ -1,7 +1,9 @@
-"""Parts of a network that claims speak of: the lower third of its blocks, the first half of its skips."""
+"""Parts of a network that claims speak of: the lower third of its blocks, the first half of its skips.
+
+Arrays have the layers along their first axis, in the order in which the network runs.
+"""
 
 import numpy as np
-import xarray as xr
 
 
 def third(count: int) -> int:
@@ -13,39 +15,45 @@ def third(count: int) -> int:
     return round(count / 3) if count > 2 else 0
 
 
-def lower_third(array: xr.DataArray, dim: str) -> xr.DataArray:
-    """The first third of the elements; all are in the order in which the network runs."""
-    return array.isel({dim: slice(third(array.sizes[dim]))})
+def lower_third(along: np.ndarray) -> np.ndarray:
+    """The first third of the layers."""
+    return along[: third(len(along))]
 
 
-def middle_third(array: xr.DataArray, dim: str) -> xr.DataArray:
+def middle_third(along: np.ndarray) -> np.ndarray:
     """What lies between the first and the last third."""
-    part = third(array.sizes[dim])
-    return array.isel({dim: slice(part, array.sizes[dim] - part if part else 0)})
+    part = third(len(along))
+    return along[part : len(along) - part] if part else along[:0]
 
 
-def upper_third(array: xr.DataArray, dim: str) -> xr.DataArray:
-    """The last third of the elements."""
-    count = array.sizes[dim]
-    return array.isel({dim: slice(count - third(count), count)})
+def upper_third(along: np.ndarray) -> np.ndarray:
+    """The last third of the layers."""
+    return along[len(along) - third(len(along)) :]
 
 
-def first_half(array: xr.DataArray, dim: str) -> xr.DataArray:
-    """The first half of the elements, without the middle one of an odd number."""
-    return array.isel({dim: slice(array.sizes[dim] // 2)})
+def first_half(along: np.ndarray) -> np.ndarray:
+    """The first half of the layers, without the middle one of an odd number."""
+    return along[: len(along) // 2]
 
 
-def second_half(array: xr.DataArray, dim: str) -> xr.DataArray:
-    """The last half of the elements, without the middle one of an odd number."""
-    count = array.sizes[dim]
-    return array.isel({dim: slice(count - count // 2, count)})
+def second_half(along: np.ndarray) -> np.ndarray:
+    """The last half of the layers, without the middle one of an odd number."""
+    return along[len(along) - len(along) // 2 :]
 
 
-def mean(array: xr.DataArray | np.ndarray) -> float:
+def mean(values: np.ndarray) -> float:
     """The mean of all elements; NaN if there is none, or one of them is undefined.
 
     >>> mean(np.array([1.0, 2.0])), mean(np.array([]))
     (1.5, nan)
     """
-    values = np.asarray(array, float)
     return float(values.mean()) if values.size else float("nan")
+
+
+def mean_where(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Row by row, the mean of the elements that are kept; NaN where there is none, or one of them is undefined.
+
+    >>> mean_where(np.array([[1.0, 3.0, 9.0], [1.0, 3.0, 9.0]]), np.array([[True, True, False], [False] * 3]))
+    array([ 2., nan])
+    """
+    return np.array([mean(row[use]) for row, use in zip(values, kept, strict=True)])

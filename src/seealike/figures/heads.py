@@ -1,18 +1,14 @@
 """Heads, layer by layer, each layer's sorted: which look near and which look far."""
 
-from textwrap import fill
-
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from seealike.figures.layers import labels, segments
+from seealike.figures.style import FONT, plain, root, shade, titled
 
-FONT = 7.0  # points
 SLOT = 0.7  # of a layer's width that its heads take
-LIGHTEST = 0.8  # of magma, for the last layer: what is lighter cannot be seen on white
 
 
 def heads(
@@ -32,13 +28,11 @@ def heads(
         width = min(max(3.2, 0.8 + 0.34 * len(layers)), 10)
         ax = Figure(figsize=(width, 3), layout="constrained").subplots()
     for i in range(len(layers)):
-        colour = colormaps["magma"](LIGHTEST * i / max(len(layers) - 1, 1))
+        colour = shade(i / max(len(layers) - 1, 1))
         _layer(ax, i, array.values[i], None if error is None else error.values[i], colour)
     _axes(ax, layers, label or str(array.name or ""))
-    ax.set_title(fill(title, 60), loc="left", fontsize=FONT)
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return figure
+    titled(ax, title)
+    return root(ax)
 
 
 def _layer(ax: Axes, position: int, values: np.ndarray, error: np.ndarray | None, colour) -> None:
@@ -58,6 +52,4 @@ def _axes(ax: Axes, layers: list[str], label: str) -> None:
     ax.set_ylabel(label, fontsize=FONT + 1)
     ax.set_xlim(-0.5, len(layers) - 0.5)
     ax.set_ylim(bottom=0)
-    ax.tick_params(labelsize=FONT, length=2, width=0.5, pad=2)
-    for name, spine in ax.spines.items():
-        spine.set(linewidth=0.5, visible=name in ("left", "bottom"))
+    plain(ax)

@@ -2,22 +2,23 @@
 
 import math
 from dataclasses import dataclass
-from textwrap import fill, wrap
+from textwrap import wrap
 
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
 from seealike.errors import StudyError
 from seealike.figures.layers import Label, Segment, labels, segments
+from seealike.figures.scales import plain_decades
+from seealike.figures.style import FONT, THIN, UNDEFINED, root, titled
 
 SIDE = 3.6  # inches of the longer side of a panel
-FONT = 7.0  # points
 LETTER = 0.55 * FONT / 72  # inches a letter is wide, about
-UNDEFINED = "0.72"  # the grey of what has no value
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Scale:
     vmin: float = 0.0
     vmax: float = 1.0
     colours: str = "magma"
+    log: bool = False
+
+    @property
+    def norm(self) -> Normalize:
+        return (LogNorm if self.log else Normalize)(self.vmin, self.vmax)
 
 
 def limits(*arrays: xr.DataArray) -> tuple[float, float]:
@@ -58,19 +64,17 @@ def heatmap(
     """
     least, most = limits(array)
     scale = Scale(label or str(array.name or ""), least if vmin is None else vmin, most if vmax is None else vmax)
-    panels = [(array, scale)] if error is None else [(array, scale), (error, _error_scale(error))]
+    panels = [(array, scale)] if error is None else [(array, scale), (error, error_scale(error))]
     if ax is not None and error is not None:
         raise StudyError("ax= holds one panel. Leave out error, or draw the error on axes of its own.")
     axes = [ax] if ax is not None else _axes(array, len(panels), title)
     for axis, (values, its_scale) in zip(axes, panels, strict=True):
         _panel(axis, values, its_scale, named=axis is axes[0])
-    axes[0].set_title(fill(title, 60), loc="left", fontsize=FONT)
-    figure = axes[0].get_figure(root=True)
-    assert figure is not None
-    return figure
+    titled(axes[0], title)
+    return root(axes[0])
 
 
-def _error_scale(error: xr.DataArray) -> Scale:
+def error_scale(error: xr.DataArray) -> Scale:
     most = float(error.max()) if error.notnull().any() else 0.0
     return Scale("standard error", 0.0, most or 1.0, "cividis")
 
@@ -81,17 +85,16 @@ def _panel(ax: Axes, array: xr.DataArray, scale: Scale, named: bool = True) -> N
         array.values,
         origin="lower",
         cmap=colormaps[scale.colours].with_extremes(bad=UNDEFINED),
-        vmin=scale.vmin,
-        vmax=scale.vmax,
+        norm=scale.norm,
         aspect="equal" if comparable(array) else "auto",
         interpolation="nearest",
     )
-    _axis(ax, "x", columns)
-    _axis(ax, "y", rows, named)
-    ax.tick_params(labelsize=FONT, length=2, width=0.5, pad=2)
+    name_axis(ax, "x", columns, what=_what(array.dims[1]))
+    name_axis(ax, "y", rows, named, what=_what(array.dims[0]))
+    ax.tick_params(labelsize=FONT, length=2, width=THIN, pad=2)
     for spine in ax.spines.values():
-        spine.set_linewidth(0.5)
-    _colour_bar(ax, image, array, scale, at=1.08 if len(segments(rows)) > 1 else 1.03)
+        spine.set_linewidth(THIN)
+    colour_bar(ax, image, array, scale, at=1.08 if len(segments(rows)) > 1 else 1.03)
     if bool(array.isnull().any()):
         grey = Patch(facecolor=UNDEFINED, label="undefined")
         ax.legend(handles=[grey], loc="upper left", bbox_to_anchor=(1, 0), handlelength=1, fontsize=FONT, frameon=False)
@@ -106,7 +109,12 @@ def comparable(array: xr.DataArray) -> bool:
     return max(array.shape) <= 2 * min(array.shape)
 
 
-def _axis(ax: Axes, which: str, layers: list[str], named: bool = True) -> None:
+def _what(dim) -> str:
+    """What an axis counts: `layer` for layer_a too."""
+    return "layer" if str(dim).startswith("layer") else str(dim).replace("_", " ")
+
+
+def name_axis(ax: Axes, which: str, layers: list[str], named: bool = True, what: str = "layer") -> None:
     """Ticks at the chosen layers; one model is named by the axis, several by groups on the far side."""
     axis = ax.xaxis if which == "x" else ax.yaxis
     ticks, groups = labels(layers), segments(layers)
@@ -117,7 +125,7 @@ def _axis(ax: Axes, which: str, layers: list[str], named: bool = True) -> None:
         _groups(ax, which, groups)
     if named:
         model = groups[0].model if len(groups) == 1 else ""
-        axis.set_label_text(f"layer of {model}" if model else "layer", fontsize=FONT + 1)
+        axis.set_label_text(f"{what} of {model}" if model else what, fontsize=FONT + 1)
 
 
 def _groups(ax: Axes, which: str, groups: list[Segment]) -> None:
@@ -134,15 +142,17 @@ def _groups(ax: Axes, which: str, groups: list[Segment]) -> None:
             text.set(rotation=270, verticalalignment="center")
 
 
-def _colour_bar(ax: Axes, image: AxesImage, array: xr.DataArray, scale: Scale, at: float) -> None:
+def colour_bar(ax: Axes, image: AxesImage, array: xr.DataArray, scale: Scale, at: float) -> None:
     """As high as the panel, whatever its aspect; an arrow where values lie beyond the scale."""
     below = bool((array < scale.vmin - 1e-6).any())
     above = bool((array > scale.vmax + 1e-6).any())
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
     bar = ax.figure.colorbar(image, cax=ax.inset_axes((at, 0, 0.035, 1)), extend=extend)
     bar.set_label(scale.label, fontsize=FONT + 1)
-    bar.ax.tick_params(labelsize=FONT, length=2, width=0.5)
-    bar.outline.set_linewidth(0.5)
+    if scale.log:
+        plain_decades(bar.ax.yaxis)
+    bar.ax.tick_params(labelsize=FONT, length=2, width=THIN)
+    bar.outline.set_linewidth(THIN)
 
 
 def _axes(array: xr.DataArray, panels: int, title: str) -> list[Axes]:

@@ -94,3 +94,13 @@ def _split(layer: str) -> tuple[str, str]:
 def _elided(text: str) -> str:
     """The end of a long name, which is what sets it apart."""
     return text if len(text) <= LONGEST else f"…{text[1 - LONGEST :]}"
+
+
+def short(layer: str, most: int = 18) -> str:
+    """A layer's name without its model's, and of a long one the end.
+
+    >>> short("vit:blocks.3"), short("resnet:layer3.0.downsample.norm_after", 12)
+    ('blocks.3', '….norm_after')
+    """
+    name = _split(layer)[1]
+    return name if len(name) <= most else f"…{name[1 - most :]}"

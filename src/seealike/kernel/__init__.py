@@ -9,13 +9,14 @@ answer with each group left out: that gives every reading its standard error.
 from seealike.kernel.bound import Added, Attended, Selected, Sources
 from seealike.kernel.folding import FEWEST_GROUPS, GROUPS, Batch, Totals, fold, lift, merged
 from seealike.kernel.reading import Reading, read, reading
-from seealike.kernel.values import FOUND, IMAGES, Earlier, Given, Measure, State, Statistic, Sum, Tap, Trial, View
+from seealike.kernel.values import FOUND, IMAGES, SET, Earlier, Given, Measure, State, Statistic, Sum, Tap, Trial, View
 
 __all__ = [
     "FEWEST_GROUPS",
     "FOUND",
     "GROUPS",
     "IMAGES",
+    "SET",
     "Added",
     "Attended",
     "Batch",

@@ -36,7 +36,10 @@ class Attended:
 
 @dataclass(frozen=True)
 class Added:
-    """One residual addition: `tensor` = `skip` + `branch`; `kind` is "attention", "mlp" or "" for other branches."""
+    """One residual addition: `tensor` = `skip` + `branch`; `kind` is "attention", "mlp" or "" for other branches.
+
+    `skip_first`: the skip is the first of the two operands, as in `x + f(x)`, and not in `f(x) + x`.
+    """
 
     source: str
     tensor: str
@@ -44,6 +47,7 @@ class Added:
     branch: str
     kind: str
     depth: float
+    skip_first: bool
 
     def __str__(self) -> str:
         return f"{self.source}:{self.tensor}"
@@ -79,4 +83,12 @@ class Sources(Protocol):
 
     def classes(self, images: str | None = None) -> tuple[str, ...]:
         """The names of the classes of a set of images, the question's own if none is named; refused without labels."""
+        ...
+
+    def count(self, images: str | None = None) -> int | None:
+        """How many images a set has, the question's own if none is named; None where that is not known."""
+        ...
+
+    def common(self, images: str) -> int:
+        """How many images of a set are also among the question's own, as far as that is known."""
         ...

@@ -15,6 +15,8 @@ State = dict[str, Tensor]
 
 # Marks a field of a measure that `bind` finds, and that is no key of a study.
 FOUND = "found by bind"
+# Marks a field that names a set of images: what the images are is part of a question, what they are called is not.
+SET = "names a set of images"
 # The source whose tensors are the images' own: their index, their label.
 IMAGES = "images"
 
@@ -47,6 +49,11 @@ class Statistic(ABC):  # noqa: B024 (its methods have defaults)
     """
 
     grouped: ClassVar[bool] = True
+
+    @property
+    def bytes(self) -> int:
+        """How much memory one of its states holds, where that is much: a pass is cut to what there is."""
+        return 0
 
     def merge(self, a: State, b: State) -> State:
         return {key: a[key] + b[key] for key in a}
@@ -120,6 +127,11 @@ class Measure(ABC):
         return ()
 
     @property
+    def asked_of(self) -> str | None:
+        """The set of images it is asked of, where the question itself names it."""
+        return None
+
+    @property
     def few(self) -> int | None:
         """How many images are enough, taken in sixteen batches; None: all, in the study's batches."""
         return None
@@ -127,6 +139,10 @@ class Measure(ABC):
     @abstractmethod
     def needs(self, *earlier: xr.Dataset) -> tuple[Statistic, ...]:
         """The statistics to sum; given are the answers to `earlier()` in their order, none of them while planning."""
+
+    def knowing(self, *earlier: xr.Dataset) -> "Measure":
+        """The same question with the answers to `earlier()` in hand, where `read` has to tell of them."""
+        return self
 
     @abstractmethod
     def read(self, *totals: State) -> xr.Dataset:

@@ -43,6 +43,34 @@ def gram(x: Float[Tensor, "n ..."]) -> Float[Tensor, "n n"]:
     return total.tril() + total.tril(-1).T if n > BLOCK else total
 
 
+def grams(x: Float[Tensor, "n p ..."]) -> Float[Tensor, "p n n"]:
+    """The Gram matrix of each of the p parts of every image, such as its tokens: together they are that of all.
+
+    As `gram`, for many small parts: some of them at a time are centred into the same room and multiplied as a batch.
+    A part that is the same for all images has a Gram of zeros, exactly.
+
+    >>> grams(torch.tensor([[1.0, 5.0], [3.0, 5.0]])).tolist()
+    [[[1.0, -1.0], [-1.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]]
+    """
+    n, p = x.shape[:2]
+    x = x.detach()
+    number = torch.float64 if x.dtype == torch.float64 else torch.float32
+    most = CHUNK_BYTES.get(x.device.type, DEVICE_CHUNK_BYTES) // (4 * n)
+    many = max(1, min(p, most // max(1, x[0, 0].numel())))
+    room = x.new_empty(many, n, *x.shape[2:], dtype=number)
+    total = x.new_empty(p, n, n, dtype=number)
+    for start in range(0, p, many):
+        parts = x[:, start : start + many].transpose(0, 1)
+        centred = room[: len(parts)]
+        # In float64 the mean of equal numbers is that number.
+        mean = _some(parts.transpose(0, 1)).mean(0, dtype=torch.float64).to(number)
+        torch.sub(parts, mean[:, None], out=centred)
+        features = centred.flatten(2) if centred.ndim > 2 else centred[..., None]
+        # With out=, also where autocast would multiply in half precision.
+        torch.bmm(features, features.mT, out=total[start : start + many])
+    return total
+
+
 def _columns(x: Tensor, width: int) -> Iterator[Tensor]:
     """Matrices of at most `width` columns that together hold every feature once."""
     n = x.shape[0]

@@ -158,7 +158,8 @@ def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) ->
     names = {n: x[0].text for n, x in labels.items()}
     found = residuals.find(module.graph, set(seen.axes), roots)
     attending = tuple(attentions.find(module.graph, seen.places, seen.axes))
-    kind_of = residuals.kinds(module.graph, found, [a.product for a in attending], kinds.mlps(labels))
+    products = [a.product for a in attending if a.kind != "split"]
+    kind_of = residuals.kinds(module.graph, found, roots, products, kinds.mlps(labels))
     named = [_residual(names, roots, kind_of[one[0]], *one) for one in found]
     entry = next(n for n in module.graph.nodes if n.op == "placeholder")
     source = Layer(INPUT, (), entry, ImageAxis(0), size, seen.places.get(entry), 0.0, False, size[-2:])

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
+from torch import SymInt
 from torch.fx import Node
 
 from seealike.models.names import Call, Label, calls
@@ -17,6 +18,7 @@ from seealike.models.operations import (
     is_pointwise,
     operation,
     shape,
+    tensor,
 )
 from seealike.models.residuals import Residual
 
@@ -57,12 +59,17 @@ def mlps(labels: dict[Node, list[Label]]) -> list[Node]:
 def _is_gate(node: Node) -> bool:
     """Does the output only weigh another tensor of the network, as in squeeze-and-excitation?"""
     for user in node.users:
-        others = [n for n in inputs(user) if n is not node and n.op == "call_function"]
+        others = [n for n in inputs(user) if n is not node and _of_images(n)]
         if operation(user) == "mul" and others:
             return True
         if "sigmoid" in operation(user) or is_identity(user):
             return _is_gate(user)
     return False
+
+
+def _of_images(node: Node) -> bool:
+    """Does the shape hold the number of images? That of a scale which is learned (ConvNeXt's) does not."""
+    return tensor(node) is not None and any(isinstance(size, SymInt) for size in shape(node))
 
 
 def _is_map(node: Node) -> bool:
@@ -101,7 +108,7 @@ def _elementwise(node: Node) -> bool:
         is_pointwise(node)
         or is_identity(node)
         or node.target in WHOLE
-        or operation(node) in ("getitem", "chunk", "split")
+        or operation(node) in ("getitem", "chunk", "split", "split_with_sizes")
     )
 
 

@@ -43,14 +43,29 @@ class Residual:
     kind: str = ""
 
 
-def kinds(graph: Graph, found: list[tuple[Node, Node, Node, bool]], products: list[Node], mlps: list[Node]):
-    """What the branch of every residual addition holds, by the node of the addition."""
+def kinds(
+    graph: Graph,
+    found: list[tuple[Node, Node, Node, bool]],
+    roots: dict[Node, Node],
+    attentions: list[Node],
+    mlps: list[Node],
+) -> dict[Node, str]:
+    """What the branch of every residual addition holds, by the node of the addition.
+
+    A branch holds what comes from its skip and leads to the addition; one beside a projection, what does not lead to
+    the projection too.
+    """
     order, above = ancestors(graph)
-    bits = {"attention": sum(1 << order[n] for n in products), "mlp": sum(1 << order[n] for n in mlps)}
     kind: dict[Node, str] = {}
-    for node, skip, branch, _ in found:
-        inside = (above[branch] | 1 << order[branch]) & ~(above[skip] | 1 << order[skip])
-        held = [name for name, members in bits.items() if inside & members]
+    for node, skip, branch, projected in found:
+        start = order[roots.get(skip, skip)]
+        elsewhere = above[skip] | 1 << order[skip] if projected else 0
+        inside = (above[branch] | 1 << order[branch]) & ~elsewhere
+        held = [
+            name
+            for name, nodes in (("attention", attentions), ("mlp", mlps))
+            if any(inside >> order[n] & 1 and (projected or above[n] >> start & 1) for n in nodes)
+        ]
         kind[node] = held[0] if len(held) == 1 else ""
     return kind
 

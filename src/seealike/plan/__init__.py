@@ -6,14 +6,16 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from seealike.errors import StudyError
 from seealike.kernel import GROUPS, Earlier, Measure
 from seealike.models.graph import Graph
 from seealike.models.sources import Built
 from seealike.plan import preparing
 from seealike.plan.digest import digest, models_of
-from seealike.plan.memory import refuse_what_cannot_fit
+from seealike.plan.memory import budget, refuse_what_cannot_fit
 from seealike.plan.passes import ImageSet, Machine, Pass
 from seealike.plan.questions import Planned, Question
+from seealike.plan.sweeps import cut, refuse_what_never_fits
 from seealike.results import Results
 from seealike.selection import Models
 from seealike.study import Ask, Study
@@ -23,12 +25,17 @@ ROUNDS = "rounds"  # the folder, beside the answers, of those that only other qu
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """All that a study will do, known before the first pass."""
+    """All that a study will do, known before the first pass; `budget`: how many bytes the sums of a sweep may fill."""
 
     study: Study
     machine: Machine
     built: Mapping[str, Built]
     passes: tuple[Planned, ...]
+    budget: int
+
+    def sweeps(self, planned: Planned) -> tuple[tuple[Question, ...], ...]:
+        """What of a pass is answered together: one sweep over its images each."""
+        return cut(planned.open, self.budget)
 
 
 def make_plan(
@@ -42,8 +49,10 @@ def make_plan(
     planner = _Planner(study, machine, built, sets, out)
     for name, ask in study.ask.items():
         planner.plan(name, ask)
-    plan = Plan(study, machine, built, planner.passes())
+    plan = Plan(study, machine, built, planner.passes(), budget(machine.memory, machine.device))
+    _refuse_reading_again(plan)
     for planned in plan.passes:
+        refuse_what_never_fits(planned.open, plan.budget)
         if planned.run.batch and (planned.taps or planned.used):
             batch = min(planned.run.batch, planned.run.count or planned.run.batch)
             refuse_what_cannot_fit(planned.run.images.name, planned.used, planned.taps, batch, machine.device)
@@ -52,8 +61,19 @@ def make_plan(
 
 def _named(study: Study) -> list[str]:
     """The sets of images that questions are asked of, or name."""
-    asked = [study.images_of(ask) for ask in study.ask.values()]
+    asked = [preparing.asked_of(name, study) for name in study.ask]
     return list(dict.fromkeys([*asked, *(n for ask in study.ask.values() for n in ask.measure.sets if n is not None)]))
+
+
+def _refuse_reading_again(plan: Plan) -> None:
+    """A stream that can be read once is asked no more than one sweep can answer."""
+    for name in {p.run.images.name for p in plan.passes if p.once}:
+        needed = sum(len(plan.sweeps(p)) for p in plan.passes if p.run.images.name == name)
+        if needed > 1:
+            raise StudyError(
+                f"{name}: these images can be read only once, and the questions need {needed} sweeps over them. Give "
+                "the dataset in place of its batches."
+            )
 
 
 class _Planner:
@@ -64,15 +84,17 @@ class _Planner:
         self.results = [Results(p) if p is not None and p.is_dir() else None for p in _stores(out)]
         self.graphs: dict[tuple, Graph] = {}
         self.prepared = {name: preparing.prepared(images, built, study, self.graphs) for name, images in sets.items()}
+        self.few: dict[tuple, ImageSet] = {}
         self.placed: dict[tuple, tuple[Pass, list[Question]]] = {}
 
     def plan(self, name: str, ask: Ask) -> None:
         """Bind an ask, and what it needs to know before, and put them into their passes."""
-        of = self.study.images_of(ask)
+        of = preparing.asked_of(name, self.study)
         known = {n: images.images for n, images in self.sets.items()}
+        taken = {None: self.sets[of].taken, **{n: images.taken for n, images in self.sets.items()}}
         traced, preprocessings = self.prepared[of]
         colours = {} if self.sets[of].as_given is not None else preprocessings
-        bound = ask.measure.bind(Models(traced, self.sets[of].images, colours, known))
+        bound = ask.measure.bind(Models(traced, self.sets[of].images, colours, known, taken))
         images, batch = self._cut(self.sets[of], bound, ask.batch)
         earlier = [self._earlier(name, of, one, ask.batch) for one in bound.earlier()]
         questions = tuple(question for _, question in earlier)
@@ -93,11 +115,22 @@ class _Planner:
 
     def _earlier(self, name: str, of: str, one: Earlier, batch: int | None):
         images = self.sets[one.images or of]
+        self._refuse_another_size(of, images.name)
         if one.shots is not None:
-            images = images.few_of_each(one.shots, one.seed)
+            key = (images.name, one.shots, one.seed)
+            images = self.few[key] = self.few.get(key) or images.few_of_each(one.shots, one.seed)
         images, batch = self._cut(images, one.measure, batch)
         question = self._question(f"{name}.{one.measure.name}", one.measure, images, batch, (), self.results[1])
         return (images, batch, False), replace(question, ask=False)
+
+    def _refuse_another_size(self, of: str, earlier: str) -> None:
+        """What was learned of a model at one size of image is not what it does at another."""
+        for name, graph in self.prepared[of][0].items():
+            if (other := self.prepared[earlier][0][name].size) != graph.size:
+                first, second = ("x".join(map(str, size)) for size in (other, graph.size))
+                raise StudyError(
+                    f"{name} gets images of size {first} from {earlier}, and {second} from {of}: make them one."
+                )
 
     def _cut(self, images: ImageSet, measure: Measure, batch: int | None) -> tuple[ImageSet, int | None]:
         """Which images a question takes, and in which batches."""

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from seealike.kernel import SET
+
 
 def digest(question: Any, fingerprints: Mapping[str, str], **conditions: Any) -> str:
     """Sixteen hexadecimal digits of a bound question, its models' names replaced by their fingerprints.
 
     Two names of equal models stay two: the answer has rows for each. A text without a colon is a model's name only as
-    the `source` of a tap or a selection: a layer or a view may be called as a model is.
+    the `source` of a tap or a selection: a layer or a view may be called as a model is. Names of sets of images are no
+    part of it: what they are is in the conditions.
 
     >>> digest(("a:conv1",), {"a": "1f"}) == digest(("b:conv1",), {"b": "1f"})
     True
@@ -50,7 +53,11 @@ def _canonical(value: Any, names: _Names, key: str = "") -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {
             "kind": f"{type(value).__name__} {getattr(value, 'version', '')}",
-            **{f.name: _canonical(getattr(value, f.name), names, f.name) for f in fields(value)},
+            **{
+                f.name: _canonical(getattr(value, f.name), names, f.name)
+                for f in fields(value)
+                if SET not in f.metadata
+            },
         }
     if isinstance(value, Mapping):
         return {str(k): _canonical(v, names) for k, v in value.items()}

@@ -1,5 +1,7 @@
 """What a pass will hold in memory, and which batch would fit."""
 
+import math
+import re
 from collections.abc import Sequence
 
 import psutil
@@ -11,6 +13,9 @@ from seealike.models.graph import Graph
 
 # Convolutions and products need room beside their operands: an allowance, not a measurement.
 WORKSPACE = 1.25
+# Of what is free, what sums may fill if nothing else is said: the rest is the forward's and the solving's.
+SHARE = 0.5
+UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 
 def expected(graphs: Sequence[Graph], taps: Sequence[Tap], batch: int) -> int:
@@ -39,6 +44,33 @@ def refuse_what_cannot_fit(name: str, graphs: Sequence[Graph], taps: Sequence[Ta
     raise StudyError(
         f"{name}: batch = {batch} needs about {gigabytes(needed)}, and {gigabytes(free)} are free; {would}."
     )
+
+
+def budget(memory: int | None, device: str) -> int:
+    """Bytes that sums may fill: `memory`, or half of what is free."""
+    return int(SHARE * available(device)) if memory is None else memory
+
+
+def in_bytes(text: str) -> int:
+    """What "4GB", "500 MB" or "4000000000" mean.
+
+    >>> in_bytes("1.5GB"), in_bytes("500 mb")
+    (1500000000, 500000000)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    if not found or found[2] not in UNITS or not float(found[1]):
+        raise StudyError(f'memory = "{text}": write a number and a unit, such as 4GB or 500MB.')
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def words(count: int) -> str:
+    """Bytes with one digit behind the point, rounded up, so that what is said would do.
+
+    >>> words(1_230_000_001), words(999), words(12_345)
+    ('1.3GB', '999B', '12.4kB')
+    """
+    name, unit = next(((n, u) for n, u in reversed(UNITS.items()) if n and count >= u), ("", 1))
+    return f"{math.ceil(10 * count / unit) / 10:g}{name.upper().replace('KB', 'kB') or 'B'}"
 
 
 def gigabytes(count: float | int) -> str:

@@ -33,8 +33,11 @@ class Machine:
     device: str = "cpu"
     dtype: str = "float32"
     workers: int = 0
+    memory: int | None = None  # bytes that sums may fill; None: half of what is free
 
     def __post_init__(self):
+        if self.memory is not None and self.memory < 1:
+            raise StudyError(f"memory = {self.memory}: at least 1 byte; leave it out to use half of what is free.")
         if self.dtype not in DTYPES:
             raise StudyError(f'dtype = "{self.dtype}": there are {", ".join(DTYPES)}.')
         try:
@@ -114,15 +117,23 @@ class ImageSet:
         """A seeded choice of `shots` images of every class; a class that has fewer is refused by name."""
         if not isinstance(self.images, Images) or self.taken is None:
             raise StudyError(f"shots = {shots}: {self.images.text} is a stream, whose labels are not known beforehand.")
-        of: dict[int | None, list[int]] = {}
+        of: dict[int | None, list[int]] = {label: [] for label in range(len(self.images.classes))}
         for position in order(len(self.taken), None, seed):
-            of.setdefault(self.images.label(self.taken[position]), []).append(self.taken[position])
+            of.setdefault(self._label(self.taken[position]), []).append(self.taken[position])
         of.pop(None, None)
         for label, members in of.items():
             if len(members) < shots:
                 raise StudyError(f"shots = {shots}: {self._class(label)} has {len(members)} images in {self.name}.")
         kept = {i for members in of.values() for i in members[:shots]}
         return replace(self, taken=tuple(i for i in self.taken if i in kept), chosen=f"{shots} of each class, {seed}")
+
+    def _label(self, index: int) -> int | None:
+        """None also of an image that cannot be read: it is not chosen."""
+        assert isinstance(self.images, Images)
+        try:
+            return self.images.label(index)
+        except CorruptImage:
+            return None
 
     def _class(self, label: int | None) -> str:
         assert isinstance(self.images, Images) and label is not None

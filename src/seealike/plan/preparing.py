@@ -22,6 +22,15 @@ from seealike.study import Study
 PATHS = ("folder", "parquet", "webdataset")  # schemes that a path follows
 
 
+def asked_of(name: str, study: Study) -> str:
+    """The set of images that an ask is about."""
+    ask = study.ask[name]
+    own = ask.measure.asked_of
+    if own is not None and ask.images not in (None, own):
+        raise StudyError(f'ask.{name}: images = "{ask.images}", but the question is asked of "{own}". Leave one out.')
+    return own or study.images_of(ask)
+
+
 def image_set(name: str, study: Study) -> ImageSet:
     if name not in study.images:
         raise StudyError(f'images "{name}": the study has no such images. {closest(name, study.images)}')
@@ -37,10 +46,10 @@ def _stream(name: str, images: Stream, study: Study) -> None:
     instead = "Give the dataset in place of its batches, or leave"
     if study.images[name].take is not None:
         raise StudyError(f"{images.text} cannot be chosen from: it is read once, as it comes. {instead} take out.")
-    asked = {ask.batch or study.batch for ask in study.ask.values() if study.images_of(ask) == name}
+    asked = {ask.batch or study.batch for key, ask in study.ask.items() if asked_of(key, study) == name}
     if len(asked) > 1:
         raise StudyError(f"{images.text} cannot be cut in two ways: it is read once. {instead} all but one batch out.")
-    images.batch = asked.pop() or images.batch
+    images.batch = (asked.pop() if asked else study.batch) or images.batch
 
 
 def rooted(source: Any, folder: str) -> Any:

@@ -1,4 +1,4 @@
-"""Figures as plain data, for Plotly to draw and for the reading cursor to read: one matrix, named on both sides."""
+"""Figures as plain data, for Plotly to draw and for the reading cursor to read: numbers, and names for all of them."""
 
 import base64
 from collections.abc import Iterable
@@ -10,20 +10,30 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from seealike.figures import limits
+from seealike.figures.choosing import evenly
 from seealike.figures.heatmap import comparable
 from seealike.figures.layers import labels, segments
+from seealike.figures.maps import span
+from seealike.figures.scales import decades
 from seealike.report.gathering import Answer
 from seealike.report.naming import called, names, unit
 
 Figure = dict[str, Any]
 Scale = tuple[float, float]
 STOPS = 32  # of the colour scale
+NAMED = 8  # lines in a legend
 
 
 def heatmap(array: xr.DataArray, error: xr.DataArray | None, scale: Scale | None = None) -> Figure:
-    """Rows upwards are the first dimension, columns the second; what is undefined stays grey."""
-    least, most = _own_scale(array) if scale is None else scale
-    return _figure("heatmap", array, error, scale=[least, most], square=comparable(array))
+    """Rows upwards are the first dimension, columns the second; what is undefined stays grey.
+
+    Of quotients that span decades the colours, and so the scale, are those of the logarithm to base 10.
+    """
+    log = decades(array)
+    if log:
+        scale = float(np.log10(array.min())), float(np.log10(array.max()))
+    least, most = span(array.values) if scale is None else scale
+    return _figure("heatmap", array, error, scale=[least, most], square=comparable(array), log=log)
 
 
 def points(array: xr.DataArray, error: xr.DataArray | None) -> Figure:
@@ -32,10 +42,18 @@ def points(array: xr.DataArray, error: xr.DataArray | None) -> Figure:
     return _figure("points", turned, None if error is None else error.transpose("head", "layer"))
 
 
-def curve(array: xr.DataArray, error: xr.DataArray | None) -> Figure:
-    """One line along the layers of each model, with a band of one standard error."""
-    one = array.expand_dims({called(array): [""]})
-    return _figure("curve", one, None if error is None else error.expand_dims({called(array): [""]}), array)
+def curve(array: xr.DataArray, error: xr.DataArray | None, at: xr.DataArray | None = None) -> Figure:
+    """A line a row, along the layers of each model, with a band of one standard error.
+
+    A variable of one dimension is one line. `at` is where the columns stand, if not side by side.
+    """
+    one = array.expand_dims({"line": [""]}) if array.ndim == 1 else array
+    errors = error.expand_dims({"line": [""]}) if error is not None and error.ndim == 1 else error
+    more: Figure = {"log": decades(array), "legend": evenly(one.shape[0], NAMED) if one.shape[0] > 1 else []}
+    if at is not None:
+        its_unit = f", {unit(at)}" if unit(at) else ""
+        more |= {"at": at.values.astype(float).tolist(), "along": f"{called(at)}{its_unit}"}
+    return _figure("curve", one, errors, array, **more)
 
 
 def _figure(
@@ -44,7 +62,7 @@ def _figure(
     of = array if of is None else of
     said = {"kind": kind, "label": called(of), "unit": unit(of)}
     sides = {"rows": _axis(array, 0), "columns": _axis(array, 1)}
-    matrices = {"values": _packed(array), "errors": None if error is None else _packed(error)}
+    matrices = {"values": packed(array.values), "errors": None if error is None else packed(error.values)}
     return {**said, **sides, **more, **matrices}
 
 
@@ -57,14 +75,19 @@ def _axis(array: xr.DataArray, axis: int) -> dict[str, Any]:
         "what": what,
         "title": f"{what} of {parts[0].model}" if len(parts) == 1 and parts[0].model else what,
         "names": found,
-        "ticks": [[label.position, label.text] for label in labels(found)],
+        "ticks": ticks(found),
         "models": [[part.model, part.start, part.stop] for part in parts],
     }
 
 
-def _packed(array: xr.DataArray) -> dict[str, Any]:
-    """A matrix in 32 bits a number, as base64 of its rows, little end first."""
-    numbers = np.ascontiguousarray(array.values, dtype="<f4")
+def ticks(found: list[str]) -> list[list[Any]]:
+    """The names that are written, and where."""
+    return [[label.position, label.text] for label in labels(found)]
+
+
+def packed(values: np.ndarray) -> dict[str, Any]:
+    """An array in 32 bits a number, as base64 of its rows, little end first."""
+    numbers = np.ascontiguousarray(values, dtype="<f4")
     return {"dtype": "f4", "shape": list(numbers.shape), "bdata": base64.b64encode(numbers.tobytes()).decode("ascii")}
 
 
@@ -80,13 +103,6 @@ def shared_scales(answers: Iterable[Answer]) -> dict[str, Scale]:
 
 def is_pairs(array: xr.DataArray) -> bool:
     return array.ndim == 2 and array.size > 0 and all(str(dim).startswith("layer") for dim in array.dims)
-
-
-def _own_scale(array: xr.DataArray) -> Scale:
-    """From zero, or from the least value where that is negative, to the greatest."""
-    finite = array.values[np.isfinite(array.values)].astype(float)
-    least, most = (min(0.0, float(finite.min())), float(finite.max())) if finite.size else (0.0, 1.0)
-    return (least, most) if most > least else (least, least + 1.0)
 
 
 def palette() -> list[list[Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-from seealike.report.naming import model_of, names, unit
+from seealike.report.naming import model_of, names, numbered, unit
 from seealike.report.values import said
 
 Fact = tuple[str, str, str]  # what, where, how much
@@ -57,9 +57,10 @@ def _pointer(array: xr.DataArray, values: np.ndarray, errors: np.ndarray | None)
 def place(array: xr.DataArray, index: tuple[int, ...]) -> str:
     """The names of one element, in words."""
     found = [names(array, axis)[i] for axis, i in enumerate(index)]
-    if array.dims == ("layer", "head"):
-        return f"{found[0]}, head {found[1]}"
-    return " and ".join(found) if all(str(d).startswith("layer") for d in array.dims) else ", ".join(found)
+    if all(str(dim).startswith("layer") for dim in array.dims):
+        return " and ".join(found)
+    said = [f"{str(dim).replace('_', ' ')} " if numbered(array, dim) else "" for dim in array.dims]
+    return ", ".join(what + name for what, name in zip(said, found, strict=True))
 
 
 def _errors(errors: np.ndarray | None, counted: np.ndarray, its_unit: str) -> list[Fact]:
@@ -70,8 +71,8 @@ def _errors(errors: np.ndarray | None, counted: np.ndarray, its_unit: str) -> li
 
 
 def _padding(array: xr.DataArray, defined: np.ndarray) -> int:
-    """Values that are not there because a layer has fewer heads than another: those after its last."""
-    if array.dims != ("layer", "head"):
+    """Values that are not there because a layer has fewer heads or tokens than another: those after its last."""
+    if array.ndim != 2 or array.dims[1] not in ("head", "token"):
         return 0
     last = (np.flatnonzero(row)[-1] for row in defined if row.any())
-    return sum(defined.shape[1] - 1 - int(head) for head in last)
+    return sum(defined.shape[1] - 1 - int(place) for place in last)

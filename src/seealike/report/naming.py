@@ -9,6 +9,11 @@ def names(array: xr.DataArray, axis: int) -> list[str]:
     return [str(name) for name in array[dim].values]
 
 
+def numbered(array: xr.DataArray, dim) -> bool:
+    """Whether the elements of a dimension are numbers, which say little without its name: `head 3`."""
+    return array[dim].dtype.kind in "fiu" and not str(dim).startswith("layer")
+
+
 def model_of(layer: str) -> str:
     """`vit` of `vit:blocks.3`; nothing where no model is named."""
     model, colon, _ = layer.partition(":")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib.resources import files
 
 from seealike.report.citing import citations
+from seealike.report.concluding import concluded
 from seealike.report.drawing import palette, shared_scales
 from seealike.report.gathering import Answer, Gathered
 from seealike.report.markup import Html, code, data, element, joined, lines, table
@@ -19,7 +20,7 @@ HINT = (
 )
 # the browser itself refuses whatever would leave the page
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-SCRIPTS = ("values.js", "figures.js", "reading.js", "page.js")
+SCRIPTS = ("values.js", "figures.js", "maps.js", "reading.js", "page.js")
 
 
 def page(gathered: Gathered) -> str:
@@ -151,5 +152,5 @@ def _web(name: str) -> str:
     return (files("seealike.report") / "web" / name).read_text("utf8")
 
 
-# top to bottom; what is concluded from the answers would stand first
-PARTS: tuple[Callable[[Gathered], Html], ...] = (_asked, _warnings, _answers, _made)
+# top to bottom; what is concluded from the answers stands first
+PARTS: tuple[Callable[[Gathered], Html], ...] = (concluded, _asked, _warnings, _answers, _made)

@@ -9,6 +9,15 @@ from seealike.report.naming import counted, model_of, names
 # measure -> the question in words; any other measure is told by its own first line
 PAIRED = {"cka": "how alike {a} and {b} see the images"}
 WITHIN = {"cka": "how alike {a} see the images"}
+SINGLE = {
+    "attention_distance": "how far each attention head of {models} looks",
+    "skip_ratio": "how much of each token of {models} its skip connections carry, against the branches beside them",
+    "drift": "how alike each layer of {others} and the same layer of {reference} see the images",
+    "head_cka": "how alike the heads of {a}, from the most local to all, and {b} see the images",
+    "receptive_field": "which part of the image the centre of each layer of {models} depends on",
+    "localization": "which patch of the image each token of {models} is most like",
+    "probe": "how well a linear probe on each layer of {models} tells the classes",
+}
 VIEWED = {"mean": "averaged over places", "cls": "of the class token", "tokens": "token by token"}
 
 
@@ -31,8 +40,8 @@ def _words(answer: Answer) -> str:
             return WITHIN.get(answer.measure, "{a} against each other").format(a=_side(a, asked))
         others = _side(b, _asked(answer, "b"))
         return PAIRED.get(answer.measure, "{a} against {b}").format(a=_side(a, asked), b=others)
-    if {"layer", "head"} <= set(data.dims):
-        return f"how far each attention head of {_models(answer)} looks"
+    if answer.measure in SINGLE:
+        return SINGLE[answer.measure].format_map(_named(answer))
     return _keys(answer) if answer.attrs.get("question") else f"asked of {_models(answer)}"
 
 
@@ -62,6 +71,18 @@ def _manner(answer: Answer) -> str:
 
 def _models(answer: Answer) -> str:
     return " and ".join(answer.models) or "the models"
+
+
+def _named(answer: Answer) -> dict[str, str]:
+    """What the sentences speak of."""
+    reference = str(answer.attrs.get("reference") or "the reference")
+    others = [name for name in answer.models if name != reference]
+    question = answer.attrs.get("question") or {}
+    asked = ":".join(filter(None, (str(question.get("model") or ""), str(question.get("block") or ""))))
+    a = str(answer.attrs.get("attention") or asked)
+    b = _side(names(answer.data.layer_b, 0), _asked(answer, "b")) if "layer_b" in answer.data else "the other model"
+    named = {"models": _models(answer), "reference": reference, "others": " and ".join(others) or "the models"}
+    return named | {"a": a or "the first block", "b": b}
 
 
 def _keys(answer: Answer) -> str:

@@ -1,12 +1,14 @@
 """One answer on the page: what was asked, its figures, what can be read off them, and where it comes from."""
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import numpy as np
 import xarray as xr
 
 from seealike.report import drawing
 from seealike.report.facts import facts
+from seealike.report.fitting import Panel, fitting
 from seealike.report.gathering import Answer
 from seealike.report.markup import Html, data, element, joined, lines, table
 from seealike.report.naming import called, counted, names, unit
@@ -14,7 +16,6 @@ from seealike.report.origin import origin
 from seealike.report.question import meaning, sentence
 from seealike.report.values import said
 
-CELLS = 1_000_000  # a larger variable is described, not drawn: the page would not open
 ROWS = 200  # of a table
 FEW = 3  # notes
 
@@ -42,52 +43,48 @@ def notes(answer: Answer) -> Html:
 
 
 def _panels(answer: Answer, scales: Mapping[str, drawing.Scale]) -> list[Html]:
-    """A figure or a table for each variable; a standard error belongs to its variable."""
+    """Figures or a table for each variable, what was asked for first; a standard error belongs to its variable."""
     data_vars = {str(name): array for name, array in answer.data.data_vars.items()}
     own = {name: array for name, array in data_vars.items() if not (name.endswith("_se") and name[:-3] in data_vars)}
-    drawn = [(name, array, data_vars.get(f"{name}_se")) for name, array in own.items()]
-    figures = [(name, figure, a, e) for name, a, e in drawn if (figure := _figure(a, e, scales.get(name))) is not None]
-    shown = {name for name, *_ in figures}
-    rest = [(array, error) for name, array, error in drawn if name not in shown]
+    ordered = sorted(own.items(), key=lambda item: item[0] != answer.measure)
+    drawn = [(name, array, data_vars.get(f"{name}_se")) for name, array in ordered]
+    found = {name: fitting(array, error, scales.get(name), answer.data) for name, array, error in drawn}
+    rest = [(array, error) for name, array, error in drawn if not found[name]]
     return [
-        *(_panel(f"{answer.anchor}-{name}", figure, a, e) for name, figure, a, e in figures),
+        *(_panel(f"{answer.anchor}-{name}", panel) for name, panels in found.items() for panel in panels),
         *(_table(array, error) for array, error in rest if array.ndim == 1 and array.size <= ROWS),
         _told([(array, error) for array, error in rest if array.ndim != 1 or array.size > ROWS]),
     ]
 
 
-def _figure(array: xr.DataArray, error: xr.DataArray | None, scale: drawing.Scale | None) -> drawing.Figure | None:
-    """The figure that fits the dimensions; None where a table says more."""
-    if array.dtype.kind not in "fiu" or not 0 < array.size <= CELLS:
-        return None
-    if set(array.dims) == {"layer", "head"}:
-        return drawing.points(array, error)
-    if array.ndim == 2:
-        return drawing.heatmap(array, error, scale)
-    if array.ndim == 1 and str(array.dims[0]).startswith("layer"):
-        return drawing.curve(array, error)
-    return None
-
-
-def _panel(identity: str, figure: drawing.Figure, array: xr.DataArray, error: xr.DataArray | None) -> Html:
+def _panel(identity: str, panel: Panel) -> Html:
     """The figure, the place where the cursor's reading is told, and the facts beside."""
-    label, kind = f"{called(array)}{f', {unit(array)}' if unit(array) else ''}", figure["kind"]
+    figure, its_unit = panel.figure, unit(panel.array)
+    identity += f"-{quote(panel.key, safe='')}" if panel.key else ""
+    label = f"{called(panel.array)}{f', {its_unit}' if its_unit else ''}"
     plot = element(
         "div",
         class_="plot",
         tabindex=0,
         role="application",
-        aria_roledescription={"heatmap": "heatmap"}.get(kind, "chart"),
+        aria_roledescription={"heatmap": "heatmap", "maps": "maps"}.get(figure["kind"], "chart"),
         aria_label=f"{label}. {_sides(figure)}. Arrow keys read the values.",
         data_figure=f"{identity}-figure",
     )
     reading = element("p", class_="reading", role="status", aria_live="polite")
-    turned = array.transpose("layer", "head") if kind == "points" else array
-    errors = None if error is None else error.transpose(*turned.dims)
-    beside = lines([_fact(*fact) for fact in facts(turned, errors)], class_="facts")
-    caption = element("figcaption", element("h3", label), beside)
-    drawn = element("div", plot, reading, class_="drawn")
-    return element("figure", joined(drawn, caption, data(figure, f"{identity}-figure")), class_=f"panel {kind}")
+    beside = lines([_fact(*fact) for fact in facts(panel.array, panel.error)], class_="facts")
+    what = element("p", panel.what, class_="which") if panel.what else Html()
+    left_out = element("p", panel.left_out, class_="left-out") if panel.left_out else Html()
+    caption = element("figcaption", element("h3", label), what, beside, left_out)
+    drawn = element("div", _legend(figure), plot, reading, class_="drawn")
+    kind = f"panel {figure['kind']}"
+    return element("figure", joined(drawn, caption, data(figure, f"{identity}-figure")), class_=kind)
+
+
+def _legend(figure: drawing.Figure) -> Html:
+    """The lines by name; of many, some. Their colours are the page's, light or dark."""
+    listed = [element("li", figure["rows"]["names"][row], data_row=row) for row in figure.get("legend", ())]
+    return element("ul", *listed, class_="legend") if listed else Html()
 
 
 def _fact(what: str, where: str, much: str) -> tuple[str, Html]:
@@ -95,10 +92,13 @@ def _fact(what: str, where: str, much: str) -> tuple[str, Html]:
 
 
 def _sides(figure: drawing.Figure) -> str:
-    columns = figure["columns"]
+    if figure["kind"] == "maps":
+        high, wide = figure["size"]
+        return f"{len(figure['names'])} maps over the image, {high} by {wide} cells each; page keys change the map"
+    rows, columns = figure["rows"], figure["columns"]
     if figure["kind"] == "curve":
-        return f"{len(columns['names'])} values along {columns['title']}"
-    rows = figure["rows"]
+        along = f"{len(columns['names'])} values along {figure.get('along') or columns['title']}"
+        return f"{len(rows['names'])} lines, {along}" if len(rows["names"]) > 1 else along
     return f"{len(rows['names'])} rows, {rows['title']}, by {len(columns['names'])} columns, {columns['title']}"
 
 

@@ -3,6 +3,7 @@
 import math
 
 MOST = 12  # decimals
+TINY = 1e-4  # below it a value with its error is told by a power of ten
 
 
 def said(value: float, error: float | None = None, unit: str = "") -> str:
@@ -12,6 +13,8 @@ def said(value: float, error: float | None = None, unit: str = "") -> str:
     ('0.8342 ± 0.0021', '43.2 ± 1.7 pixel', 'undefined')
     >>> said(1.0, 1e-17), said(0.5), said(0.5, 0.0)
     ('1.00000 ± <0.00001', '0.5000', '0.5000 ± 0')
+    >>> said(6.22e-9, 3.1e-10), said(1e-7, 2e-5, "pixel")
+    ('(6.22 ± 0.31)e-9', '(0.0 ± 2.0)e-5 pixel')
     """
     return f"{_with_error(value, error)}{f' {unit}' if unit not in ('', '1') else ''}"
 
@@ -23,7 +26,11 @@ def _with_error(value: float, error: float | None) -> str:
         return plain(value)
     if error == 0:
         return f"{plain(value)} ± 0"
-    decimals = _within(min(1 - _magnitude(error), 5 - _magnitude(max(abs(value), error))))
+    greater = max(abs(value), error)
+    if greater < TINY:
+        power = _magnitude(greater)
+        return f"({_with_error(value / 10.0**power, error / 10.0**power)})e{power}"
+    decimals = _within(min(1 - _magnitude(error), 5 - _magnitude(greater)))
     least = 10.0**-decimals
     return f"{value:.{decimals}f} ± {f'<{least:.{decimals}f}' if error < least / 2 else f'{error:.{decimals}f}'}"
 

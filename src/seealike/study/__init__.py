@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from seealike.claims import of_paper
 from seealike.errors import StudyError, closest
 from seealike.kernel import IMAGES, Measure
 
@@ -52,7 +53,7 @@ class Study:
     """Models, images and questions. `batch` is part of a question's meaning: it defaults to min(256, images // 8).
 
     `crop = "own"` preprocesses for each model as its authors did; `"shared"` shows all models the same part of every
-    image.
+    image. `claims` are papers whose claims the report decides from the answers.
     """
 
     models: Mapping[str, Any]
@@ -62,6 +63,7 @@ class Study:
     batch: int | None = None
     seed: int = 0
     crop: Crop = "own"
+    claims: tuple[str, ...] = ()
     folder: str = field(default=".", compare=False)  # relative paths are relative to the study's file
 
     def __post_init__(self):
@@ -72,6 +74,8 @@ class Study:
             raise StudyError(
                 f'"{IMAGES}" cannot name a model: it names the images\' own tensors. Call it something else.'
             )
+        for paper in self.claims:
+            _refuse_unknown(paper)
         for name, ask in self.ask.items():
             if ask.images is not None and ask.images not in self.images:
                 raise StudyError(
@@ -80,3 +84,10 @@ class Study:
 
     def images_of(self, ask: Ask) -> str:
         return ask.images or next(iter(self.images))
+
+
+def _refuse_unknown(paper: str) -> None:
+    try:
+        of_paper(paper)
+    except StudyError as error:
+        raise StudyError(f"claims: {error}") from None

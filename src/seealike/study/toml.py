@@ -15,7 +15,7 @@ from seealike.models.sources import ModelSource, expand
 from seealike.study import Ask, ImagesSource, Study
 
 TABLES = ("models", "images", "ask")
-SCALARS = ("title", "batch", "seed", "crop")
+SCALARS = ("title", "batch", "seed", "crop", "claims")
 OF_ASK = ("images", "batch")
 
 

@@ -35,7 +35,7 @@ def uniform_distance(height: float, width: float) -> float:
 def reach(distances: xr.Dataset, layers: slice) -> np.ndarray:
     """How far the heads of some layers look, as a share of the uniform distance."""
     (facts,) = distances.attrs["models"].values()
-    values = distances["attention_distance"].isel(layer=layers).values
+    values = distances["attention_distance"].transpose("layer", "head").values[layers]
     return values[np.isfinite(values)] / uniform_distance(*map(float, facts["input"][-2:]))
 
 
@@ -78,10 +78,9 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def local_heads_alike(heads: xr.Dataset) -> float:
     """Spearman correlation of a subset's distance with its CKA to a layer, mean over the lower third of the layers."""
-    distance, alike = heads["distance"].values, lower_third(heads["head_cka"], "layer_b")
-    columns = alike.transpose("layer_b", "subset").values
+    distance, layers = heads["distance"].values, heads["head_cka"].transpose("layer_b", "subset").values
     known = np.isfinite(distance)
-    return mean(np.array([rank_correlation(distance[known], column[known]) for column in columns]))
+    return mean(np.array([rank_correlation(distance[known], column[known]) for column in lower_third(layers)]))
 
 
 def _distances(role) -> Need:

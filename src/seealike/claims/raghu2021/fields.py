@@ -11,7 +11,7 @@ MASS = 0.95
 
 def field(fields: xr.Dataset) -> float:
     """Share of the image that holds 95 % of the receptive field, mean over the lower third of the layers."""
-    return mean(lower_third(fields["area"].sel(mass=MASS, method="nearest"), "layer"))
+    return mean(lower_third(fields["area"].sel(mass=MASS, method="nearest").values))
 
 
 def kept_by_skip(after: xr.Dataset, before: xr.Dataset, skips: xr.Dataset, kind: str) -> float:

@@ -20,12 +20,18 @@ KEPT = 5  # blocks that fine-tuning changes least
 
 def kept_below(drift: xr.Dataset) -> float:
     """How much more alike the first half of the blocks is to the reference than the second."""
-    return mean(first_half(drift["drift"], "layer")) - mean(second_half(drift["drift"], "layer"))
+    return mean(first_half(drift["drift"].values)) - mean(second_half(drift["drift"].values))
 
 
 def first_kept(drift: xr.Dataset) -> float:
     """How much more alike the first five blocks are to the reference than those after them."""
-    return mean(drift["drift"].isel(layer=slice(KEPT))) - mean(drift["drift"].isel(layer=slice(KEPT, None)))
+    values = drift["drift"].values
+    return mean(values[:KEPT]) - mean(values[KEPT:])
+
+
+def upper(drift: xr.Dataset) -> float:
+    """How alike the second half of the blocks is to the reference."""
+    return mean(second_half(drift["drift"].values))
 
 
 def _drift(role: Role, reference: Role) -> Need:
@@ -47,7 +53,7 @@ CLAIMS = (
         "With less training data, the second half of the blocks is less alike for a large transformer than for a base "
         "one.",
         (_drift(LARGE_WITH_LESS_DATA, LARGE), _drift(BASE_WITH_LESS_DATA, BASE)),
-        lambda large, base: _upper(large) - _upper(base),
+        lambda large, base: upper(large) - upper(base),
         claimed="<",
         unit="CKA",
     ),
@@ -56,7 +62,7 @@ CLAIMS = (
         "figs G.1, G.2",
         "Fine-tuning on data unlike the training data changes a transformer's blocks more than on data like it.",
         (_drift(FINE_TUNED_NEAR, TRANSFORMER), _drift(FINE_TUNED_FAR, TRANSFORMER)),
-        lambda near, far: mean(near["drift"]) - mean(far["drift"]),
+        lambda near, far: mean(near["drift"].values) - mean(far["drift"].values),
         unit="CKA",
     ),
     Claim(
@@ -68,7 +74,3 @@ CLAIMS = (
         unit="CKA",
     ),
 )
-
-
-def _upper(drift: xr.Dataset) -> float:
-    return mean(second_half(drift["drift"], "layer"))

@@ -4,31 +4,37 @@ import numpy as np
 import xarray as xr
 
 from seealike.claims.claim import Claim, Need
-from seealike.claims.parts import first_half, mean, second_half
+from seealike.claims.parts import first_half, mean, mean_where, second_half
 from seealike.claims.raghu2021.networks import CNN, TRANSFORMER, WITH_CLS
 
 
-def cls_token(skips: xr.Dataset) -> xr.DataArray:
+def cls_token(skips: xr.Dataset) -> np.ndarray:
     """The log ratio of the CLS token, the first token, along the skips; NaN where it has a place in the image."""
-    first = skips["log_ratio"].isel(token=0)
-    return first.where(np.isnan(skips["place_y"].isel(token=0)))
+    return np.where(_placed(skips)[:, 0], np.nan, _ratio(skips)[:, 0])
 
 
-def spatial_tokens(skips: xr.Dataset) -> xr.DataArray:
+def spatial_tokens(skips: xr.Dataset) -> np.ndarray:
     """The mean log ratio of the tokens that have a place in the image, along the skips."""
-    return skips["log_ratio"].where(np.isfinite(skips["place_y"])).mean("token", skipna=True)
+    return mean_where(_ratio(skips), _placed(skips))
 
 
-def halves(along: xr.DataArray) -> float:
+def halves(along: np.ndarray) -> float:
     """The first half of the skips less the second."""
-    return mean(first_half(along, "residual")) - mean(second_half(along, "residual"))
+    return mean(first_half(along)) - mean(second_half(along))
 
 
 def cls_by_mlp(skips: xr.Dataset) -> float:
     """In the second half, the log ratio of the CLS token at attentions less that at MLPs."""
-    later = second_half(cls_token(skips), "residual")
-    kinds = second_half(skips["kind"], "residual").values
-    return mean(later.values[kinds == "attention"]) - mean(later.values[kinds == "mlp"])
+    later, kinds = second_half(cls_token(skips)), second_half(skips["kind"].values)
+    return mean(later[kinds == "attention"]) - mean(later[kinds == "mlp"])
+
+
+def _ratio(skips: xr.Dataset) -> np.ndarray:
+    return skips["log_ratio"].transpose("residual", "token").values
+
+
+def _placed(skips: xr.Dataset) -> np.ndarray:
+    return np.isfinite(skips["place_y"].transpose("residual", "token").values)
 
 
 def _skips(role) -> Need:

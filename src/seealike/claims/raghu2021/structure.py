@@ -10,7 +10,7 @@ from seealike.claims.raghu2021.networks import CNN, MIXER, TRANSFORMER, WITHOUT_
 
 def uniformity(cka: xr.Dataset) -> float:
     """Mean CKA between the lower and the upper third of the blocks."""
-    return mean(upper_third(lower_third(cka["cka"], "layer_a"), "layer_b"))
+    return mean(upper_third(lower_third(_map(cka)).T))
 
 
 def matching_depth(cka: xr.Dataset) -> float:
@@ -18,25 +18,16 @@ def matching_depth(cka: xr.Dataset) -> float:
 
     Layers that are the same for all images have no CKA and are left out.
     """
-    values = first_half(cka["cka"], "layer_b").transpose("layer_a", "layer_b").values
-    values = values[:, np.isfinite(values).any(0)]
-    return float(np.median(cka["depth_a"].values[np.nanargmax(values, 0)])) if values.size else float("nan")
-
-
-def best_match(cka: xr.Dataset) -> np.ndarray:
-    """Of every layer of side a, its CKA with the most alike layer of side b."""
-    return cka["cka"].transpose("layer_a", "layer_b").max("layer_b", skipna=True).values
+    columns = first_half(_map(cka).T)
+    columns = columns[np.isfinite(columns).any(1)]
+    return float(np.median(cka["depth_a"].values[np.nanargmax(columns, 1)])) if columns.size else float("nan")
 
 
 def last_third_apart(cka: xr.Dataset) -> float:
-    """How much less alike the last third of side a is to its best match than the rest of side a is."""
-    best = best_match(cka)
-    rest = best.size - third(best.size)
+    """How much less alike the last third of side a is to its best match on side b than the rest of side a is."""
+    best = np.max(_map(cka), axis=1, where=np.isfinite(_map(cka)), initial=-np.inf)
+    rest = len(best) - third(len(best))
     return mean(_known(best[rest:])) - mean(_known(best[:rest]))
-
-
-def _known(values: np.ndarray) -> np.ndarray:
-    return values[np.isfinite(values)]
 
 
 def mixer_leans(mixer: xr.Dataset, transformer: xr.Dataset, cnn: xr.Dataset) -> float:
@@ -54,8 +45,16 @@ def joined(intact: xr.Dataset, edited: xr.Dataset) -> float:
     number = str(facts["tags"]["without_skip"])
     if not number.isdecimal():
         return float("nan")
-    sides = {"layer_a": slice(int(number)), "layer_b": slice(int(number), None)}
-    return mean(intact["cka"].isel(sides)) - mean(edited["cka"].isel(sides))
+    before, after = slice(int(number)), slice(int(number), None)
+    return mean(_map(intact)[before, after]) - mean(_map(edited)[before, after])
+
+
+def _map(cka: xr.Dataset) -> np.ndarray:
+    return cka["cka"].transpose("layer_a", "layer_b").values
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)]
 
 
 def _blocks(role) -> Need:

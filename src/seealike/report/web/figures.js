@@ -14,13 +14,21 @@ const shortened = (text, most) => (text.length > most ? "…" + text.slice(1 - m
 function unpacked(matrix) {
   if (matrix === null) return null;
   const bytes = Uint8Array.from(atob(matrix.bdata), (letter) => letter.charCodeAt(0));
-  const [rows, columns] = matrix.shape;
+  const [rows, ...sides] = matrix.shape;
+  const columns = sides.reduce((product, side) => product * side, 1);
   const numbers = new Float32Array(bytes.buffer);
   return Array.from({ length: rows }, (_, row) => numbers.subarray(row * columns, (row + 1) * columns));
 }
 
+// Where a value stands on a scale that may be logarithmic.
+const shown = (figure, value) => (figure.log ? Math.log10(value) : value);
+
+// Where a column stands along the axis.
+const along = (figure, column) => figure.at?.[column] ?? column;
+
 // Height and width of the panel, and the room around it for names.
 function frame(figure, width) {
+  if (figure.kind === "maps") return mapsFrame(figure, width);
   const narrow = width < 560;
   const most = narrow ? 12 : 32;
   const { rows, columns } = figure;
@@ -29,7 +37,7 @@ function frame(figure, width) {
   const left = isHeatmap ? longest(rows) + 36 : 62;
   const right = isHeatmap ? (narrow ? 50 : 76) + (rows.models.length > 1 ? 22 : 0) : 12;
   const top = columns.models.length > 1 ? 28 : 10;
-  const bottom = longest(columns) + 38;
+  const bottom = figure.at ? 48 : longest(columns) + 38;
   const [high, wide] = [rows.names.length, columns.names.length];
   let panel = Math.max(80, width - left - right);
   let height = Math.min(340, Math.max(200, panel * 0.6));
@@ -61,6 +69,24 @@ function axis(side, most, pixels, lines) {
   };
 }
 
+// An axis of numbers: where the columns of these lines stand.
+function numeric(figure) {
+  const [least, most] = [Math.min(...figure.at), Math.max(...figure.at)];
+  const more = (most - least) * 0.04 || 1;
+  return { range: [least - more, most + more], autorange: false, title: { text: verbatim(figure.along), standoff: 10 }, ...LINES() };
+}
+
+// Ticks at 1, 10, 100 of a logarithmic axis or colour bar; at 2 and 5 too where it is short.
+function decades(figure, [least, most]) {
+  if (!figure.log) return {};
+  const steps = most - least < 2.5 ? [1, 2, 5] : [1];
+  const values = [];
+  for (let power = Math.floor(least); power <= most; power += Math.ceil((most - least) / 8)) values.push(...steps.map((step) => step * 10 ** power));
+  const within = values.filter((value) => Math.log10(value) >= least - 1e-9 && Math.log10(value) <= most + 1e-9);
+  const text = (value) => (value < 1e-3 || value >= 1e5 ? value.toExponential(0) : String(Number(value.toPrecision(1))));
+  return { tickvals: within.map((value) => Math.log10(value)), ticktext: within.map(text) };
+}
+
 const LINES = () => ({
   zeroline: false,
   gridcolor: colour("--rule"),
@@ -73,17 +99,16 @@ const LINES = () => ({
 function layout(figure, room) {
   const heat = figure.kind === "heatmap";
   const { rows, columns } = figure;
-  const along = axis(columns, room.most, room.panel, figure.kind === "curve");
-  const whole = measured(figure);
-  const title = { text: verbatim(whole.length * LETTER < room.height ? whole : figure.unit), standoff: 8 };
+  const across = figure.at ? numeric(figure) : axis(columns, room.most, room.panel, figure.kind === "curve");
+  const title = { text: fitting(figure, room.height), standoff: 8 };
   const up = heat
     ? axis(rows, room.most, room.height, false)
-    : { ...LINES(), range: extent(figure), autorange: false, title };
+    : { ...LINES(), range: extent(figure), autorange: false, title, ...decades(figure, extent(figure)) };
   return {
     width: room.left + room.panel + room.right,
     height: room.top + room.height + room.bottom,
     margin: { l: room.left, r: room.right, t: room.top, b: room.bottom, pad: 0 },
-    xaxis: { ...along, tickangle: -90 },
+    xaxis: { ...across, tickangle: figure.at ? 0 : -90 },
     yaxis: up,
     shapes: [...separators(columns, "x", heat), ...(heat ? separators(rows, "y", heat) : [])],
     annotations: [...named(columns, "x"), ...(heat ? named(rows, "y") : [])],
@@ -96,6 +121,9 @@ function layout(figure, room) {
     uirevision: "kept",
   };
 }
+
+// As much of what is measured as there is room for; the caption says it all.
+const fitting = (figure, pixels) => verbatim([measured(figure), figure.label, figure.unit].find((text) => text.length * LETTER < pixels) ?? "");
 
 const measured = (figure) => figure.label + (figure.unit ? `, ${figure.unit}` : "");
 
@@ -125,14 +153,20 @@ function extent(figure) {
   figure.values.forEach((row, r) =>
     row.forEach((value, c) => {
       if (!Number.isFinite(value)) return;
-      const error = errorAt(figure, r, c) || 0;
-      [least, most] = [Math.min(least, value - error), Math.max(most, value + error)];
+      const [below, above] = edges(figure, r, c);
+      [least, most] = [Math.min(least, below), Math.max(most, above)];
     }),
   );
   if (least > most) return [0, 1];
-  if (least >= 0 && (figure.kind === "points" || least < most / 2)) return [0, most * 1.06 || 1];
+  if (!figure.log && least >= 0 && (figure.kind === "points" || least < most / 2)) return [0, most * 1.06 || 1];
   const more = (most - least) * 0.06 || 1;
   return [least - more, most + more];
+}
+
+// A value less and plus its error; on a logarithmic scale, what reaches zero ends at the value.
+function edges(figure, row, column) {
+  const [value, error] = [figure.values[row][column], errorAt(figure, row, column) ?? 0];
+  return [shown(figure, figure.log && error >= value ? value : value - error), shown(figure, value + error)];
 }
 
 function errorAt(figure, row, column) {
@@ -156,10 +190,11 @@ function spread(figure) {
 function heatmapTraces(figure, room) {
   const [zmin, zmax] = figure.scale;
   const x = 1 + (figure.rows.models.length > 1 ? 26 : 8) / room.panel;
-  const bar = { thickness: 10, outlinewidth: 0, len: room.height, lenmode: "pixels", x, xpad: 0, ypad: 0, ...LINES() };
-  const title = { text: room.narrow ? "" : verbatim(measured(figure)), side: "right", font: { size: 12 } };
+  const bar = { thickness: 10, outlinewidth: 0, len: room.height, lenmode: "pixels", x, xpad: 0, ypad: 0, ...LINES(), ...decades(figure, figure.scale) };
+  const title = { text: room.narrow ? "" : fitting(figure, room.height), side: "right", font: { size: 12 } };
+  const z = figure.log ? figure.values.map((row) => row.map(Math.log10)) : figure.values;
   return [
-    { type: "heatmap", z: figure.values, zmin, zmax, colorscale: MAGMA, hoverinfo: "skip", colorbar: { ...bar, title } },
+    { type: "heatmap", z, zmin, zmax, colorscale: MAGMA, hoverinfo: "skip", colorbar: { ...bar, title } },
   ];
 }
 
@@ -179,32 +214,66 @@ function pointTraces(figure) {
   return [{ type: "scatter", mode: "lines+markers", x, y, error_y: bars, connectgaps: false, ...style }];
 }
 
-function curveTraces(figure) {
-  const ink = colour("--accent");
-  return figure.columns.models.flatMap(([, start, stop]) => {
-    const x = Array.from({ length: stop - start }, (_, i) => start + i);
-    const at = (sign) => x.map((c) => figure.values[0][c] + sign * (errorAt(figure, 0, c) ?? 0));
-    const edge = { type: "scatter", mode: "lines", x, line: { width: 0 }, hoverinfo: "skip" };
-    return [
-      { ...edge, y: at(-1) },
-      { ...edge, y: at(1), fill: "tonexty", fillcolor: colour("--band") },
-      { ...edge, y: at(0), mode: "lines+markers", line: { color: ink, width: 1.5 }, marker: { size: 5, color: ink } },
-    ];
-  });
+const DASHES = ["solid", "dash", "dot"];
+const FEW = 4; // lines that have bands and dashes
+
+// One line has the page's accent; several go through magma, as far as the paper's colour lets them be seen.
+function ink(figure, row) {
+  const count = figure.values.length;
+  if (count === 1) return colour("--accent");
+  const [first, last] = ["--first", "--last"].map((name) => Number(colour(name)));
+  return MAGMA[Math.round((MAGMA.length - 1) * (first + ((last - first) * row) / (count - 1)))][1];
 }
 
-const TRACES = { heatmap: heatmapTraces, points: pointTraces, curve: curveTraces };
+const dash = (figure, row) => (figure.values.length <= FEW ? DASHES[row % DASHES.length] : "solid");
+
+function curveTraces(figure) {
+  const few = figure.values.length <= FEW;
+  return figure.columns.models.flatMap(([, start, stop]) =>
+    figure.values.flatMap((values, row) => {
+      const columns = Array.from({ length: stop - start }, (_, i) => start + i);
+      const x = columns.map((column) => along(figure, column));
+      const at = (side) => columns.map((column) => edges(figure, row, column)[side]);
+      const its = ink(figure, row);
+      const edge = { type: "scatter", mode: "lines", x, line: { width: 0 }, hoverinfo: "skip" };
+      const band = figure.values.length === 1 ? colour("--band") : `${its}2e`;
+      return [
+        ...(few && figure.errors ? [{ ...edge, y: at(0) }, { ...edge, y: at(1), fill: "tonexty", fillcolor: band }] : []),
+        {
+          ...edge,
+          y: columns.map((column) => shown(figure, values[column])),
+          mode: "lines+markers",
+          line: { color: its, width: 1.5, dash: dash(figure, row) },
+          marker: { size: 5, color: its },
+        },
+      ];
+    }),
+  );
+}
+
+// The colours of the lines, beside their names.
+function legend(node, figure) {
+  for (const item of node.parentElement.querySelectorAll(".legend > li")) {
+    const row = Number(item.dataset.row);
+    item.style.setProperty("--line", ink(figure, row));
+    item.style.setProperty("--dash", { solid: "solid", dash: "dashed", dot: "dotted" }[dash(figure, row)]);
+  }
+}
+
+const TRACES = { heatmap: heatmapTraces, points: pointTraces, curve: curveTraces, maps: mapTraces };
 
 function draw(node, figure, width) {
   if (!figure.ready) {
     figure.values = unpacked(figure.values);
     figure.errors = unpacked(figure.errors);
-    spread(figure);
+    if (figure.kind !== "maps") spread(figure);
     figure.ready = true;
   }
   figure.room = frame(figure, width);
   node.style.width = `${figure.room.left + figure.room.panel + figure.room.right}px`;
+  if (figure.kind === "curve") legend(node, figure);
   const traces = TRACES[figure.kind](figure, figure.room);
+  const laid = figure.kind === "maps" ? mapsLayout(figure, figure.room) : layout(figure, figure.room);
   const config = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false };
-  return Plotly.react(node, traces, layout(figure, figure.room), config);
+  return Plotly.react(node, traces, laid, config);
 }

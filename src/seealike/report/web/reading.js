@@ -2,8 +2,10 @@
 
 // Where an element is, in units of the axes.
 function position(figure, row, column) {
+  if (figure.kind === "maps") return mapPosition(figure, row, column);
   if (figure.kind === "heatmap") return [column, row];
-  return [column + (figure.kind === "points" ? figure.offset(row, column) : 0), figure.values[row][column]];
+  const x = along(figure, column) + (figure.kind === "points" ? figure.offset(row, column) : 0);
+  return [x, shown(figure, figure.values[row][column])];
 }
 
 // Pixels in the plot of a position, as it is zoomed now, and back.
@@ -14,12 +16,13 @@ function scaling(node, figure) {
   return {
     pixel: ([x, y]) => [left + ((x - x0) / (x1 - x0)) * panel, top + ((y1 - y) / (y1 - y0)) * height],
     point: ([px, py]) => [x0 + ((px - left) / panel) * (x1 - x0), y1 - ((py - top) / height) * (y1 - y0)],
-    cell: [panel / (x1 - x0), height / (y1 - y0)],
+    cell: [panel / (x1 - x0), height / Math.abs(y1 - y0)],
     holds: ([px, py]) => px >= left - 1 && px <= left + panel + 1 && py >= top - 1 && py <= top + height + 1,
   };
 }
 
 function nearest(figure, scale, pixel) {
+  if (figure.kind === "maps") return mapAt(figure, scale.point(pixel));
   if (figure.kind === "heatmap") {
     const [x, y] = scale.point(pixel).map(Math.round);
     const inside = x >= 0 && y >= 0 && x < figure.columns.names.length && y < figure.rows.names.length;
@@ -29,20 +32,28 @@ function nearest(figure, scale, pixel) {
   figure.order.forEach((rows, column) =>
     rows.forEach((row) => {
       const [px, py] = scale.pixel(position(figure, row, column));
-      const apart = figure.kind === "curve" ? Math.abs(px - pixel[0]) : Math.hypot(px - pixel[0], py - pixel[1]);
+      // of lines, the layer first, then the line
+      const [dx, dy] = [Math.abs(px - pixel[0]), Math.abs(py - pixel[1])];
+      const apart = figure.kind === "curve" ? dx * 1e4 + dy : Math.hypot(dx, dy);
       if (apart < least) [best, least] = [[row, column], apart];
     }),
   );
   return best;
 }
 
+const NAMES = {
+  heatmap: ({ rows, columns }, row, column) => [rows.names[row], columns.names[column]].map((name, i) => numbered([rows, columns][i], name)),
+  curve: ({ rows, columns }, row, column) => [columns.names[column], rows.names[row]],
+  points: ({ rows, columns }, row, column) => [columns.names[column], `${rows.what} ${rows.names[row]}`],
+  maps: (figure, map, cell) => [figure.names[map], mapCell(figure, cell)],
+};
+
+// A number says little without what it counts: `token 12`.
+const numbered = (side, name) => (/^\d+$/.test(name) && side.what !== "layer" ? `${side.what} ${name}` : name);
+
 // What there is to say of an element: its names, and its value with the error.
 function reading(figure, [row, column]) {
-  const { rows, columns } = figure;
-  const names = { heatmap: [rows.names[row], columns.names[column]], curve: [columns.names[column]] }[figure.kind] ?? [
-    columns.names[column],
-    `${rows.what} ${rows.names[row]}`,
-  ];
+  const names = NAMES[figure.kind](figure, row, column).filter((name) => name);
   const error = errorAt(figure, row, column);
   const value = said(figure.values[row][column], error, figure.unit);
   return { names, value: `${figure.label} ${value}`, certain: error !== null || Number.isNaN(figure.values[row][column]) };
@@ -55,11 +66,14 @@ function line(tag, text, name) {
   return found;
 }
 
+const MOVES = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"]);
+
 class Cursor {
   constructor(node, figure) {
     this.node = node;
     this.figure = figure;
     this.at = null;
+    this.square = figure.kind === "heatmap" || figure.kind === "maps"; // cells, not points
     this.mark = line("div", "", "mark");
     this.tip = line("div", "", "tip");
     this.told = node.parentElement.querySelector(".reading");
@@ -106,6 +120,7 @@ class Cursor {
   // The element a key leads to; the first key shows where the cursor is. Heads are gone through in the order of values.
   moved(key) {
     const { figure } = this;
+    if (figure.kind === "maps") return MOVES.has(key) ? (this.at === null ? [0, 0] : mapMoved(figure, this.at, key)) : null;
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0], PageUp: [10, 0], PageDown: [-10, 0] }[key];
     const end = { Home: 0, End: figure.columns.names.length - 1 }[key];
     if (!step && end === undefined) return null;
@@ -129,9 +144,10 @@ class Cursor {
     const scale = scaling(this.node, this.figure);
     const pixel = scale.pixel(position(this.figure, ...at));
     if (!scale.holds(pixel)) return this.hide();
-    const size = this.figure.kind === "heatmap" ? scale.cell.map((side) => Math.max(6, side)) : [12, 12];
+    const cell = this.figure.kind === "maps" ? scale.cell.map((side, i) => side * this.figure.room.cell[i]) : scale.cell;
+    const size = this.square ? cell.map((side) => Math.max(6, side)) : [12, 12];
     Object.assign(this.mark.style, { left: `${pixel[0] - size[0] / 2}px`, top: `${pixel[1] - size[1] / 2}px`, width: `${size[0]}px`, height: `${size[1]}px` });
-    this.mark.classList.toggle("round", this.figure.kind !== "heatmap");
+    this.mark.classList.toggle("round", !this.square);
     const { names, value, certain } = reading(this.figure, at);
     this.tip.replaceChildren(...names.map((name) => line("div", name, "name")), line("div", value, "value"));
     if (!certain) this.tip.append(line("div", "standard error not known", "name"));

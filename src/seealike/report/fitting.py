@@ -1,0 +1,153 @@
+"""Which figures fit a variable, by its dimensions: a heatmap, points, lines, maps; none where a table says more."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from seealike.figures.choosing import evenly
+from seealike.figures.head_cka import most_local
+from seealike.figures.tokens import SPATIAL, by_kind, unplaced
+from seealike.report import drawing, maps
+from seealike.report.alike import Pair, alike
+from seealike.report.naming import numbered
+
+CELLS = 1_000_000  # a larger variable is described, not drawn: the page would not open
+TOKENS = 400  # columns of a heatmap
+LINES = 12  # layers of the other network, for subsets of heads
+ALONG = ("layer", "residual", "subset")  # what a single row of values is a line along
+LINED = ("model", "mass", "split")  # what has a line each
+BOUND = "The error of a mean over tokens is given as the mean of theirs, the most that it can be."
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One figure: of which values, and what there is to say of what it leaves out."""
+
+    figure: drawing.Figure
+    array: xr.DataArray
+    error: xr.DataArray | None
+    key: str = ""  # sets it apart from the other figures of its variable
+    what: str = ""
+    left_out: str = ""
+
+
+def fitting(
+    array: xr.DataArray, error: xr.DataArray | None, scale: drawing.Scale | None, answer: xr.Dataset
+) -> list[Panel]:
+    """The figures of one variable; `scale` is that of all heatmaps of its name, where there is one."""
+    dims = {str(dim) for dim in array.dims}
+    if array.dtype.kind not in "fiu" or not array.size:
+        return []
+    if dims == {"layer", "y", "x"}:
+        found = maps.of_layers(array, error)
+        return [Panel(found.figure, found.array, found.error, left_out=found.left_out)]
+    if dims == {"layer", "token", "y", "x"}:
+        return [_tokens_of_a_layer(found) for found in maps.of_tokens(array, error)]
+    if "token" in dims and set(answer.get("place_y", xr.DataArray()).dims) == dims - {"split"}:
+        return _tokens(array, error, answer["place_y"])
+    if array.size > CELLS:
+        return []
+    if dims == {"subset", "layer_b"}:
+        return _subsets(array, error, answer)
+    return _plain(array, error, scale)
+
+
+def _plain(array: xr.DataArray, error: xr.DataArray | None, scale: drawing.Scale | None) -> list[Panel]:
+    """One and two dimensions."""
+    if array.ndim == 1 and str(array.dims[0]).startswith(ALONG):
+        return [Panel(drawing.curve(array, error), array, error)]
+    if array.ndim != 2:
+        return []
+    if set(array.dims) == {"layer", "head"}:
+        array, error = _ordered(array, error, "layer", "head")
+        return [Panel(drawing.points(array, error), array, error)]
+    lined = next((name for name in LINED if name in array.dims), None)
+    if lined and "layer" in array.dims:
+        array, error = _ordered(array, error, lined, "layer")
+        return [Panel(drawing.curve(_told(array), error), array, error)]
+    return [Panel(drawing.heatmap(array, error, scale), array, error)]
+
+
+def _ordered(array: xr.DataArray, error: xr.DataArray | None, *dims: str) -> Pair:
+    return alike(array, error, lambda one: one.transpose(*dims))
+
+
+def _told(array: xr.DataArray) -> xr.DataArray:
+    """Rows that are numbers are named with their dimension: `mass 0.5`."""
+    dim = str(array.dims[0])
+    if not numbered(array, dim):
+        return array
+    return array.assign_coords({dim: [f"{dim} {name}" for name in array[dim].values]})
+
+
+def _tokens_of_a_layer(found: maps.Drawn) -> Panel:
+    layer = str(found.array.layer.values)
+    array, error = alike(found.array, found.error, lambda one: one.drop_vars("layer"))
+    return Panel(found.figure, array, error, layer.replace(":", "-"), layer, found.left_out)
+
+
+def _tokens(array: xr.DataArray, error: xr.DataArray | None, place: xr.DataArray) -> list[Panel]:
+    """Lines along the layers, of CLS and of the mean of spatial tokens; and every layer and token as a heatmap."""
+    along = next(str(dim) for dim in array.dims if dim not in ("token", "split"))
+    if array.sizes["token"] == 1:
+        return _plain(*alike(array, error, lambda one: one.isel(token=0, drop=True)), None)
+    means = _lines(by_kind(array, place), along)
+    bounds = None if error is None else _lines(by_kind(error, place), along).reindex_like(means)
+    what = f"by {along}" if means.sizes["line"] > 1 else f"by {along}, mean over {means.line.values[0]}"
+    lines = Panel(drawing.curve(means, bounds), means, bounds, "lines", what, BOUND if error is not None else "")
+    return [lines, _every_token(array, error, place, along)]
+
+
+def _lines(means: xr.DataArray, along: str) -> xr.DataArray:
+    """(line, layer): the kinds of token, and of each its splits; the mean of spatial tokens first."""
+    means = means.isel(tokens=np.argsort(means.tokens.values != SPATIAL, kind="stable"))
+    if "split" not in means.dims:
+        return means.rename(tokens="line").transpose("line", along)
+    named = [f"{kind}, {split}" for kind in means.tokens.values for split in means.split.values]
+    stacked = means.transpose("tokens", "split", along)
+    values = stacked.values.reshape(len(named), -1)
+    coords = {"line": named, along: means[along].values}
+    return xr.DataArray(values, coords, ("line", along), name=means.name, attrs=means.attrs)
+
+
+def _every_token(array: xr.DataArray, error: xr.DataArray | None, place: xr.DataArray, along: str) -> Panel:
+    """Test images where there are splits; tokens that stand nowhere, and evenly chosen others where they are many."""
+    split = "test" if "split" in array.dims and "test" in array.split.values else None
+    at = {"split": list(array.split.values).index(split) if split else -1}
+    array, error = alike(array, error, lambda one: one.isel(at, drop=True, missing_dims="ignore"))
+    array, error = _ordered(array, error, along, "token")
+    chosen = _chosen(array, place)
+    nowhere = unplaced(array, place)
+    array = array.assign_coords(token=[nowhere.get(t, f"token {t}") for t in range(array.sizes["token"])])
+    shown, bars = array.isel(token=chosen), None if error is None else error.isel(token=chosen)
+    shown = shown.assign_coords(token=[nowhere.get(t, str(t)) for t in chosen])
+    left_out = f"Shown: {len(chosen)} of {array.sizes['token']:,} tokens." if len(chosen) < array.sizes["token"] else ""
+    what = f"{along} by token{f', {split} images' if split else ''}"
+    return Panel(drawing.heatmap(shown, bars), array, error, "tokens", what, left_out)
+
+
+def _chosen(array: xr.DataArray, place: xr.DataArray) -> list[int]:
+    return sorted({*evenly(array.sizes["token"], TOKENS), *unplaced(array, place)})
+
+
+def _subsets(array: xr.DataArray, error: xr.DataArray | None, answer: xr.Dataset) -> list[Panel]:
+    """The most local heads against their distance, for some layers of the other network; then every subset."""
+    subsets = [str(subset) for subset in array.subset.values]
+    named = [_heads(subset, str(heads)) for subset, heads in zip(subsets, answer.heads.values, strict=True)]
+    array, error = alike(array, error, lambda one: one.transpose("layer_b", "subset").assign_coords(subset=named))
+    every = drawing.heatmap(array, error)
+    every["columns"]["ticks"] = drawing.ticks(subsets)  # which heads they are is read, not written
+    at = {"subset": most_local(answer), "layer_b": evenly(array.sizes["layer_b"], LINES)}
+    some, bars = alike(array, error, lambda one: one.isel(at))
+    count, layers = some.sizes["layer_b"], array.sizes["layer_b"]
+    left_out = f"Shown: {count} of {layers} layers." if count < layers else ""
+    figure = drawing.curve(some, bars, answer.distance.isel(subset=at["subset"]))
+    lines = Panel(figure, some, bars, "lines", "the most local heads", left_out)
+    return [lines, Panel(every, array, error, "subsets", "every subset of heads")]
+
+
+def _heads(subset: str, heads: str) -> str:
+    """`2 most local (heads 3, 0)`."""
+    several = "heads" if "," in heads else "head"
+    return f"{subset} ({several} {heads.replace(',', ', ')})"

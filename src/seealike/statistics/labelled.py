@@ -1,0 +1,47 @@
+"""One row an image with its label: for few images, or for what no sum can tell."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from seealike.kernel import IMAGES, State, Sum, Tap
+from seealike.statistics.rows import INDEX
+
+LABEL = Tap(IMAGES, "label")  # -1 for an image that has none
+
+
+@dataclass(frozen=True)
+class Labelled(Sum):
+    """{"index", "label", "rows"}, sorted by index, of the images that have a label.
+
+    `images` and `numbers` say how many rows of how many numbers there will be at most.
+    """
+
+    grouped: ClassVar[bool] = False
+
+    tap: Tap
+    images: int
+    numbers: int
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        return (self.tap, INDEX, LABEL)
+
+    @property
+    def bytes(self) -> int:
+        return 4 * self.images * self.numbers
+
+    def lift(self, *seen: Tensor) -> State:
+        rows, index, label = (x.cpu() for x in seen)
+        return _sorted({"index": index, "label": label, "rows": rows}, (label >= 0).nonzero()[:, 0])
+
+    def merge(self, a: State, b: State) -> State:
+        both = {key: torch.cat([a[key], b[key]]) for key in a}
+        return _sorted(both, torch.arange(len(both["index"])))
+
+
+def _sorted(state: State, kept: Tensor) -> State:
+    order = kept[state["index"][kept].argsort(stable=True)]
+    return {key: value[order] for key, value in state.items()}

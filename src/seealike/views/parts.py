@@ -1,0 +1,119 @@
+"""A tensor as the Gram matrices of its parts: heads, tokens, patches of the image. Together they are its own Gram."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.fx import Node
+
+from seealike.kernel import View
+from seealike.maths.gram import gram, grams
+from seealike.models.attentions import Attention
+from seealike.models.operands import Operand
+from seealike.models.operations import arguments, operation, shape
+from seealike.models.places import NOWHERE
+from seealike.models.run import Operation
+from seealike.views.raster import Raster
+
+
+@dataclass(frozen=True)
+class Heads(View):
+    """heads x n x n: a Gram matrix for what each head of an attention hands on, its weights applied to the values.
+
+    Seen where that product is taken, before heads are mixed. Windows are parts of a head; positions that only fill up
+    a window are left out, and without `cls` also queries that stand for no part of the image.
+    """
+
+    cls: bool = True
+
+    def see(self, operation: Operation) -> Float[Tensor, "heads n n"]:
+        attention, rows = operation.layer.attention, operation.rows
+        assert attention is not None and attention.asking is not None, "no token attention is applied here"
+        parts = _Parts.of(attention, attention.asking, operation.layer.axis.of_one)
+        x = rows.permute(0, *(1 + d for d in parts.order(rows.ndim - 1)))
+        heads = x.flatten(1, len(parts.heads)) if parts.heads else x[:, None]
+        kept = self._kept(attention.asking).to(x.device)
+        last = 1 + len(parts.windows)  # windows, then queries
+        return torch.stack([gram(h if kept.all() else h.flatten(1, last)[:, kept]) for h in heads.unbind(1)])
+
+    def _kept(self, asking: Operand) -> Tensor:
+        """Of windows and queries, row by row."""
+        placed = asking.yx.isfinite().all(0)
+        return (placed | (asking.yx == NOWHERE).any(0) if self.cls else placed).flatten()
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What lies along which dimensions of one image's part of a product; channels lie along the others."""
+
+    heads: tuple[int, ...]
+    windows: tuple[int, ...]
+    query: int
+
+    @staticmethod
+    def of(attention: Attention, asking: Operand, of_one: Callable[[int], int]) -> "_Parts":
+        """Groups that ask from other places are windows, the others heads; what shares its weights is one head."""
+        axis, sizes = asking.axis, shape(asking.node)
+        folds = [n for n in (axis.outer, axis.inner) if n > 1]
+        groups, query = _dimensions(attention.product, asking)
+        own = [*folds, *(sizes[d] for d in groups)]
+        dims = [*range(len(folds)), *(of_one(d) for d in groups.values())]
+        places = asking.yx.shape[1:-1]
+        heads = tuple(d for d, n, places_of in zip(dims, own, places, strict=True) if places_of == 1 < n)
+        windows = tuple(d for d, places_of in zip(dims, places, strict=True) if places_of > 1)
+        return _Parts(heads, windows, of_one(query))
+
+    def order(self, rank: int) -> list[int]:
+        """All dimensions: heads, windows, queries, channels."""
+        known = [*self.heads, *self.windows, self.query]
+        return [*known, *(d for d in range(rank) if d not in known)]
+
+
+def _dimensions(product: Node, asking: Operand) -> tuple[dict[int, int], int]:
+    """Of a product: the dimension of each group of the operand with the queries in it, images apart; of the queries."""
+    rank = len(shape(product))
+    if operation(product) != "einsum":
+        groups = {d: d for d in range(rank - 2) if d != asking.axis.dim}
+        return groups, rank - 2 if arguments(product)[0] is asking.node else rank - 1
+    terms, result = arguments(product)[0].replace(" ", "").split("->")
+    asked = list(arguments(product)[1]).index(asking.node)
+    mine, other = terms.split(",")[asked], terms.split(",")[1 - asked]
+    (query,) = (c for c in mine if c in result and c not in other)
+    groups = {d: result.index(c) for d, c in enumerate(mine) if c in result and c != query and d != asking.axis.dim}
+    return groups, result.index(query)
+
+
+@dataclass(frozen=True)
+class Tokens(View):
+    """tokens x n x n: a Gram matrix for each position that stands for a part of the image, row by row.
+
+    All channels at a position, in a map of a CNN as in the tokens of a transformer; windows are put in their place.
+    """
+
+    def see(self, operation: Operation) -> Float[Tensor, "tokens n n"]:
+        places, rows = operation.layer.places, operation.rows
+        raster = Raster.of(places)
+        assert places is not None and raster is not None, "its positions form no grid"
+        dims = [1 + d for d in places.dims]
+        positions = rows.permute(0, *dims, *(d for d in range(1, rows.ndim) if d not in dims)).flatten(1, len(dims))
+        return grams(positions[:, raster.positions(rows.device)])
+
+
+@dataclass(frozen=True)
+class Patches(View):
+    """patches x n x n: a Gram matrix for the pixels of each of rows x columns blocks, row by row, all colours.
+
+    Blocks are as large as fit; `corner` is the first pixel of the first one.
+    """
+
+    grid: tuple[int, int]
+    size: tuple[int, int]
+    corner: tuple[int, int] = (0, 0)
+
+    def see(self, operation: Operation) -> Float[Tensor, "patches n n"]:
+        (rows, columns), (height, width), (top, left) = self.grid, self.size, self.corner
+        seen = operation.rows[..., top : top + rows * height, left : left + columns * width]
+        blocks = seen.unflatten(-1, (columns, width)).unflatten(-3, (rows, height)).movedim((-4, -2), (1, 2))
+        return torch.cat([grams(row) for row in blocks.unbind(1)])

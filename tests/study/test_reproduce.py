@@ -1,0 +1,185 @@
+"""`seealike reproduce`: a paper's study on the user's images, its verdicts on the screen, in a file, in the report."""
+
+import json
+import sys
+
+import pytest
+
+from seealike import cli, zoo
+from seealike.claims import of_paper
+from seealike.errors import StudyError
+from seealike.measures import MEASURES
+from seealike.results import Results
+from seealike.study.reproduction import reproduction
+from seealike.study.toml import load_study, study
+
+STUDIES = sorted(cli.STUDIES.glob("raghu2021-*.toml"))
+NETS = """
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+def vit():
+    return VisionTransformer(img_size=16, patch_size=4, embed_dim=12, depth=2, num_heads=3, num_classes=4)
+
+def cnn():
+    return nn.Sequential(*(nn.Sequential(nn.Conv2d(3 if i == 0 else 4, 4, 3, padding=1), nn.ReLU()) for i in range(3)))
+"""
+STUDY = """
+title = "Tiny"
+claims = ["raghu2021"]
+batch = 8
+[models.vit]
+source = "FOLDER/nets.py:vit"
+size = 16
+tags = { family = "transformer", read_out = "cls" }
+[models.cnn]
+source = "FOLDER/nets.py:cnn"
+size = 16
+tags = { family = "CNN" }
+[images.test]
+source = "scenes:64"
+split = "test"
+size = 16
+[images.train]
+source = "scenes:32"
+split = "train"
+size = 16
+[ask.across]
+measure = "cka"
+a = "vit:@block"
+b = "cnn:*"
+[ask.attention]
+measure = "attention_distance"
+model = "vit"
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A folder with a study of a paper, in the place of those of the package."""
+    (tmp_path / "nets.py").write_text(NETS)
+    (tmp_path / "raghu2021-tiny.toml").write_text(STUDY.replace("FOLDER", str(tmp_path)))
+    monkeypatch.setattr(cli, "STUDIES", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def seealike(monkeypatch, capfd):
+    def command(*words) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["seealike", *words])
+        with pytest.raises(SystemExit) as exit:
+            cli.main()
+        out, err = capfd.readouterr()
+        return int(exit.value.code or 0), out, err
+
+    return command
+
+
+def test_claims_are_decided_printed_and_written(tiny, seealike):
+    code, out, _ = seealike("reproduce", "raghu2021", "--scale", "tiny", "--images", "scenes:24", "--out", "out")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[-1] == "out/report.html" and lines[-2] == "out/claims.json"
+    assert "out: 2 answers" in lines[0]
+    rows = json.loads((tiny / "out/claims.json").read_text("utf8"))
+    assert {row["key"] for row in rows} == {claim.key for claim in of_paper("raghu2021")}
+    asked = {row["key"]: row for row in rows if row["verdict"] != "not asked"}
+    assert {"raghu2021.local_heads", "raghu2021.lowest_quarter"} <= set(asked)
+    local = asked["raghu2021.local_heads"]
+    assert local["verdict"] == "undecided" and local["reason"].startswith("attention has no standard errors")
+    assert [f"not asked  {row['key']}: {row['reason']}" for row in rows if row["verdict"] == "not asked"] == [
+        line for line in lines if line.startswith("not asked")
+    ]
+    assert "Claims of Raghu et al. 2021" in (tiny / "out/report.html").read_text("utf8")
+    answer = Results("out")["attention"]
+    assert answer.attrs["claims"] == ["raghu2021"] and answer.attrs["images"]["source"] == "scenes:24"
+
+
+def test_a_study_without_claims_is_answered_as_before(tiny, seealike):
+    path = tiny / "raghu2021-tiny.toml"
+    path.write_text(path.read_text().replace('claims = ["raghu2021"]', ""))
+    code, out, _ = seealike("run", str(path), "--out", "plain")
+    assert code == 0 and "not asked" not in out and not (tiny / "plain/claims.json").exists()
+    assert Results("plain")["across"].attrs["claims"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("raghu",), '"raghu": there is no study of this paper. Closest: raghu2021.'),
+        (("raghu2021", "--scale", "huge"), "--scale huge: raghu2021 has no study of this scale. There are: tiny."),
+        (
+            ("raghu2021", "--scale", "tiny", "--images", "tset=scenes:32"),
+            '--images tset=scenes:32: the study has no images "tset". Closest: test.',
+        ),
+        (
+            ("raghu2021", "--scale", "tiny", "--images", "folder:photographs"),
+            "--images folder:photographs: test and train would be the same images. "
+            "Name them apart: --images test=SOURCE --images train=SOURCE.",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_runs(tiny, seealike, words, says):
+    code, _, err = seealike("reproduce", *words)
+    assert (code, err.strip()) == (2, f"seealike: {says}")
+    assert not (tiny / "out").exists()
+
+
+def test_images_take_the_place_of_the_study_s(tiny):
+    found = reproduction(tiny, "raghu2021", "tiny", ("scenes:100",)).images
+    assert [(i.source, i.split, i.size) for i in found.values()] == [("scenes:100", s, 16) for s in ("test", "train")]
+    found = reproduction(tiny, "raghu2021", "tiny", ("test=parquet:a=b.parquet",)).images
+    assert (found["test"].source, found["test"].options) == ("parquet:a=b.parquet", {})
+    assert found["train"].source == "scenes:32"
+    found = reproduction(cli.STUDIES, "raghu2021", "tiny", ("test=hub:me/mine", "train=folder:mine")).images
+    assert (found["test"].options, found["train"].options) == ({"split": "test"}, {})
+
+
+def test_columns_of_the_study_s_images_are_not_looked_for_in_others(tiny):
+    path = tiny / "raghu2021-tiny.toml"
+    path.write_text(
+        path.read_text().replace('split = "test"\nsize = 16', 'split = "test"\nimage_column = "img"\ntake = 8')
+    )
+    (tiny / "other.parquet").touch()
+    found = reproduction(tiny, "raghu2021", "tiny", ("test=other.parquet",)).images["test"]
+    assert (found.take, found.options) == (8, {})
+
+
+def test_the_name_of_an_unknown_paper_in_a_study_is_refused():
+    table = {
+        "claims": ["raghu2012"],
+        "models": {"vit": {"source": "zoo:vit"}},
+        "images": {"test": {"source": "scenes:64"}},
+        "ask": {"similarity": {"measure": "cka", "a": "vit:**"}},
+    }
+    with pytest.raises(StudyError) as error:
+        study(table)
+    assert str(error.value) == 'claims: "raghu2012": there are no claims of this paper. Closest: raghu2021.'
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_of_the_paper_is_read_and_asks_of_everything(path):
+    read = load_study(path)
+    assert read.title and read.claims == ("raghu2021",) and list(read.images) == ["test", "train"]
+    asked = {ask.measure.name for ask in read.ask.values()}
+    assert asked >= {"cka", "attention_distance", "head_cka", "receptive_field", "skip_ratio", "localization", "probe"}
+    assert asked <= set(MEASURES)
+    families = {model.tags["family"] for model in read.models.values()}
+    assert {"transformer", "CNN"} <= families and all("read_out" in model.tags for model in read.models.values())
+
+
+def test_the_studies_name_models_that_there_are():
+    import timm
+
+    known = {f"timm:{name}" for name in timm.list_models(pretrained=True)}
+    known |= {f"zoo:{name}" for name in (*zoo.names(), "vit-cifar10", "resnet-cifar10")}
+    sources = {model.source for path in STUDIES for model in load_study(path).models.values()}
+    assert [path.stem for path in STUDIES] == ["raghu2021-cifar10", "raghu2021-imagenet", "raghu2021-mini"]
+    assert sources <= known
+
+
+def test_the_small_study_needs_no_download():
+    read = load_study(cli.STUDIES / "raghu2021-mini.toml")
+    assert all(images.source.startswith("scenes:") for images in read.images.values())
+    assert all(model.source.removeprefix("zoo:") in zoo.names() for model in read.models.values())
