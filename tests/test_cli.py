@@ -164,6 +164,15 @@ def test_plan_tells_what_would_be_done_and_does_none_of_it(folder, seealike):
     assert "  4 tensors, 1 statistics" in out and "1 models: one" in out
 
 
+def test_memory_is_written_with_its_unit(folder, seealike):
+    code, _, error = seealike("plan", "study.toml", "--memory", "plenty")
+    assert (code, error) == (
+        2,
+        ['seealike: memory = "plenty": write a number and a unit, such as 4GB or 500MB.'],
+    )
+    assert seealike("plan", "study.toml", "--memory", "1GB")[0] == 0
+
+
 def test_plan_of_what_is_answered_costs_nothing(seealike):
     seealike("run", "study.toml", "--out", "answers")
     _, out, _ = seealike("plan", "study.toml", "--out", "answers")
@@ -248,7 +257,7 @@ def test_layers_of_a_kind(seealike, monkeypatch):
     lines = out.splitlines()
     assert [line.split()[0] for line in lines[:6]] == [f"blocks.{i}" for i in range(6)]
     assert lines[0].split()[1:7] == ["5x64", "4", "places", "+", "1", "tokens"]
-    assert lines[6].startswith("6 of ") and "@block 6, @residual 12, @attention 6" in lines[6]
+    assert lines[6].startswith("6 of ") and "@block 6, @residual 12, @branch 12, @attention 6" in lines[6]
     assert lines[7] == "12 residuals, 6 token attentions"
     code, _, err = seealike("layers", "timm:test_vit", "@blok", "--size", 32)
     assert (code, len(err)) == (2, 1)

@@ -30,20 +30,28 @@ Images = Annotated[
 ]
 Take = Annotated[int | None, typer.Option(help="How many images, a seeded choice; all if not given.")]
 Batch = Annotated[int | None, typer.Option(help="Images a batch, part of what minibatch CKA means.")]
+Memory = Annotated[str | None, typer.Option(help="What sums may fill, such as 4GB; half of what is free if not given.")]
 Pretrained = Annotated[
     bool, typer.Option("--pretrained/--untrained", help="Pretrained weights, or seeded random ones.")
 ]
 
 
 @app.command()
-def run(study: Path, out: Out = Path("out"), device: Device = "cpu", dtype: Dtype = "float32", workers: Workers = 0):
+def run(
+    study: Path,
+    out: Out = Path("out"),
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+    workers: Workers = 0,
+    memory: Memory = None,
+):
     """Answer what a study asks and is not yet answered, then write the report.
 
     Example: seealike run study.toml --out out
     """
     from seealike.study.toml import load_study
 
-    _answered(load_study(study), out, device, dtype, workers)
+    _answered(load_study(study), out, device, dtype, workers, memory)
 
 
 @app.command()
@@ -67,6 +75,7 @@ def reproduce(
     device: Device = "cpu",
     dtype: Dtype = "float32",
     workers: Workers = 0,
+    memory: Memory = None,
 ):
     """Ask what a paper asked, and decide its claims: which hold, which fail, which stay undecided.
 
@@ -74,11 +83,11 @@ def reproduce(
     """
     from seealike.study.reproduction import reproduction
 
-    _answered(reproduction(STUDIES, paper, scale, images or ()), out, device, dtype, workers)
+    _answered(reproduction(STUDIES, paper, scale, images or ()), out, device, dtype, workers, memory)
 
 
 @app.command()
-def plan(study: Path, out: Out = Path("out"), device: Device = "cpu", dtype: Dtype = "float32"):
+def plan(study: Path, out: Out = Path("out"), device: Device = "cpu", dtype: Dtype = "float32", memory: Memory = None):
     """Tell what a study will do: passes, tensors, memory and time expected, what is on disk already.
 
     Example: seealike plan study.toml --out out
@@ -88,7 +97,7 @@ def plan(study: Path, out: Out = Path("out"), device: Device = "cpu", dtype: Dty
     from seealike.plan.passes import Machine
     from seealike.study.toml import load_study
 
-    for line in forecast(make_plan(load_study(study), out, Machine(device, dtype))):
+    for line in forecast(make_plan(load_study(study), out, Machine(device, dtype, memory=_bytes(memory)))):
         print(line)
 
 
@@ -215,18 +224,24 @@ def report(
     print(write(folder, out))
 
 
-def _answered(study, out: Path, device: str, dtype: str, workers: int) -> None:
+def _answered(study, out: Path, device: str, dtype: str, workers: int, memory: str | None = None) -> None:
     """Answer a study, decide the claims that it names, write the report; tell where everything is."""
     from seealike import claims
     from seealike.answering import run as answer
     from seealike.report import write
 
-    results = answer(study, out, device, dtype, workers, command=_typed())
+    results = answer(study, out, device, dtype, workers, memory=_bytes(memory), command=_typed())
     print(results)
     if study.claims:
         decided = claims.decide(results, study.claims)
         print(*claims.told(decided), claims.write(out, decided), sep="\n")
     print(write(out))
+
+
+def _bytes(memory: str | None) -> int | None:
+    from seealike.plan.memory import in_bytes
+
+    return None if memory is None else in_bytes(memory)
 
 
 def _typed() -> str:

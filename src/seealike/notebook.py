@@ -32,12 +32,14 @@ def answer(
 ) -> xr.Dataset:
     """The answer to one question: any measure, of any models by name, on any images.
 
+    Where a question names sets of images (`Probe(train="train")`), `images` are those sets by name, the first the
+    question's own.
     It runs where the models are, unless `device` says otherwise.
     """
     device = device or next(
         (str(like(m)["device"]) for m in models.values() if isinstance(m, nn.Module) and like(m)), "cpu"
     )
-    study = Study(dict(models), {"images": _source(images, take)}, {measure.name: Ask(measure)}, "", batch, seed, crop)
+    study = Study(dict(models), _sets(images, take), {measure.name: Ask(measure)}, "", batch, seed, crop)
     plan = make_plan(study, None, Machine(device, dtype, workers))
     known: dict[str, xr.Dataset] = {}
     (found,) = [a for p in plan.passes for question, a, _ in answers(plan, p, known) if question.ask]
@@ -151,6 +153,11 @@ def _noting(ids: dict[int, str], batches: Iterable[Shown]) -> Iterator[Shown]:
 
 def _several(patterns: str | Sequence[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def _sets(images: Any, take: int | None) -> dict[str, ImagesSource]:
+    """Sets of images by name; one alone is called `images`."""
+    return {n: _source(i, take) for n, i in (images if isinstance(images, Mapping) else {"images": images}).items()}
 
 
 def _source(images: Any, take: int | None) -> ImagesSource:

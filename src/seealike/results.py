@@ -85,8 +85,13 @@ class Results(Mapping[str, xr.Dataset]):
 
     def left_out(self, name: str) -> xr.Dataset | None:
         """An answer read without each group of batches (`group`, ...), in the order of its groups; None: too few."""
+        return self.left_out_of(self.path(name))
+
+    @staticmethod
+    def left_out_of(path: Path) -> xr.Dataset | None:
+        """The readings without each group in one file."""
         try:
-            with xr.open_dataset(self.path(name), engine="h5netcdf", group=LEFT_OUT, decode_times=False) as found:
+            with xr.open_dataset(path, engine="h5netcdf", group=LEFT_OUT, decode_times=False) as found:
                 return found.load().drop_encoding()
         except OSError:
             return None
@@ -208,6 +213,15 @@ def _decode(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     texts = json.loads(attrs.get(ENCODED, "[]"))
     native = {k: v.item() if isinstance(v, np.generic) else v for k, v in attrs.items() if k != ENCODED}
     return native | {k: json.loads(attrs[k]) for k in texts}
+
+
+def as_written(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Attributes as they come back from a file: tuples are lists.
+
+    >>> as_written({"layers": ("a", "b"), "batch": 8})
+    {'batch': 8, 'layers': ['a', 'b']}
+    """
+    return _decode(_encode(attrs))
 
 
 def _native(value: Any) -> bool:

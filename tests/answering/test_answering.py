@@ -149,6 +149,21 @@ def test_renaming_reuses_an_answer(folder, passes):
     np.testing.assert_array_equal(after.cka.values, before.cka.values)
 
 
+def test_an_answer_that_is_taken_over_keeps_its_readings_without_groups(folder, passes):
+    before = run(folder).left_out("similarity")
+    edit(folder, ("models.one", "models.uno"), ('"one:', '"uno:'), ("ask.similarity", "ask.likeness"))
+    after = run(folder).left_out("likeness")
+    assert before is not None and after is not None and before.identical(after)
+
+
+def test_what_is_said_of_a_model_today_reaches_an_answer_of_yesterday(folder, passes):
+    assert run(folder)["similarity"].attrs["models"]["one"]["tags"] == {}
+    edit(folder, ("[models.one]", '[models.one]\ntags = { family = "CNN" }'), ("batch = 8", 'batch = 8\ntitle = "new"'))
+    attrs = run(folder)["similarity"].attrs
+    assert passes == [2]
+    assert attrs["models"]["one"]["tags"] == {"family": "CNN"} and attrs["title"] == "new"
+
+
 @pytest.mark.parametrize("change", ["weight", "image", "size", "seed", "batch", "take", "dtype", "crop"])
 def test_row_12_a_changed_condition_is_another_question(folder, passes, change):
     """METHODS E12: a cache key without the image size, the weights or the transform."""

@@ -7,7 +7,7 @@ from torch import nn
 
 from seealike.models.graph import Graph
 from seealike.models.regions import open_regions
-from seealike.models.run import output
+from seealike.models.run import output, run
 
 SIZE = (3, 8, 8)
 
@@ -28,6 +28,13 @@ class Regions(nn.Module):
             with torch.autocast("cpu", enabled=False):
                 z = self.high(y.float())
         return self.last(x + z)
+
+
+@pytest.mark.parametrize("last", ["stem", "low", "high"])
+def test_a_run_that_ends_inside_a_region_leaves_it(last):
+    graph, seen = Graph.of(stirred(Regions()), SIZE, "net"), []
+    run(graph, images(2, SIZE), [(graph.by_name[last], "after", lambda o: seen.append(o.layer.name))])
+    assert seen == [last] and torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
 
 
 def test_regions_are_opened():

@@ -130,6 +130,13 @@ def test_a_probe_of_one_vector_is_a_line_a_split(tmp_path):
     assert found["probe-accuracy"]["rows"]["names"] == ["validation", "test"]
 
 
+def test_a_coordinate_that_says_what_it_means_is_shown_too(tmp_path):
+    answer = small_answers.probe(grid=0).drop_vars("penalty_se")
+    answer.penalty.attrs["long_name"] = "ridge penalty"
+    page = page_of(tmp_path, answer.set_coords("penalty"))
+    assert list(figures(page)) == ["probe-accuracy", "probe-penalty"] and "ridge penalty" in page.text
+
+
 def test_receptive_fields_are_maps_and_large_ones_coarser(drawn, tmp_path):
     answer, maps = small_answers.receptive_field(), drawn["receptive_field-receptive_field"]
     np.testing.assert_array_equal(maps["values"], answer.receptive_field.values.astype("f4"))

@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from seealike.errors import StudyError
+from seealike.measures import MEASURES
 from seealike.measures.cka import CKA
 from seealike.models.sources import ModelSource
 from seealike.study.toml import load_study, study
@@ -83,7 +84,7 @@ def test_a_whole_study(tmp_path):
         (("images", "test", "tak"), 3, "images.test.tak: there is no such key. Closest: take."),
         (("ask", "similarity", "vieww"), "cls", "ask.similarity.vieww: there is no such key. Closest: view."),
         (("ask", "similarity", "bound_a"), [], "ask.similarity.bound_a: there is no such key."),
-        (("ask", "similarity", "measure"), "ckaa", 'ask.similarity.measure = "ckaa": no such measure. Closest: cka.'),
+        (("ask", "similarity", "measure"), "ckaa", 'ask.similarity.measure = "ckaa": no such measure. Closest: cka'),
         (
             ("ask", "similarity", "estimator"),
             "fast",
@@ -119,7 +120,7 @@ def test_what_is_wrong_is_named(where, value, says):
     [
         (("models", "vit", "source"), "models.vit.source is missing."),
         (("images", "test", "source"), "images.test.source is missing."),
-        (("ask", "similarity", "measure"), "ask.similarity has no measure. There are: cka, attention_distance."),
+        (("ask", "similarity", "measure"), f"ask.similarity has no measure. There are: {', '.join(MEASURES)}."),
         (("models", "vit"), "the study has no models: it needs at least one [models.NAME] table."),
         (("images",), "the study has no images: it needs at least one [images.NAME] table."),
         (("ask", "similarity"), "the study has no ask: it needs at least one [ask.NAME] table."),

@@ -13,7 +13,7 @@ from seealike.kernel import Batch, Reading, Statistic, fold, reading
 from seealike.plan import ROUNDS, Plan, Planned, Question, make_plan
 from seealike.plan.passes import Machine
 from seealike.plan.questions import tensors
-from seealike.results import Results, write
+from seealike.results import Results, as_written, write
 from seealike.study import Study
 
 Known = MutableMapping[str, Any]  # the answers, or the files that hold them
@@ -97,7 +97,8 @@ def _told(plan: Plan, planned: Planned, question: Question, found: Reading, comm
 def _with_progress(planned: Planned, statistics: tuple[Statistic, ...], told: str) -> Generator[Batch, None, None]:
     """The batches, with a bar that says what is going on and at what rate."""
     models = ", ".join(g.name for g in planned.used)
-    what = f"{models}: {tensors(statistics)} tensors{told}"
+    count = tensors(statistics)
+    what = f"{models}: {f'{count} tensors' if count else 'gradients'}{told}"
     bar = tqdm(total=planned.run.count, unit=" images", desc=what, leave=False)
     with bar:
         for shown in planned.run:
@@ -109,9 +110,9 @@ def _reuse(question: Question, plan: Plan, planned: Planned, out: Path) -> None:
     """An equal question was answered before, perhaps under other names: its answer under the names of today."""
     assert question.found is not None
     answer = Results.load(question.found)
-    models = list(answer.attrs.get("models", {}))
-    if answer.attrs.get("ask") == question.name and models == list(question.models):
-        return
     today = provenance(plan, planned.run, question)
-    kept = {"models": today["models"], "ask": question.name, "title": plan.study.title, "question": today["question"]}
-    write(out, question.name, question.digest, renamed(answer, question.models).assign_attrs(kept))
+    kept = as_written({key: today[key] for key in ("models", "ask", "title", "claims", "question") if key in today})
+    if answer.attrs | kept == answer.attrs:
+        return
+    answer = renamed(answer, question.models).assign_attrs(kept)
+    write(out, question.name, question.digest, answer, Results.left_out_of(question.found))

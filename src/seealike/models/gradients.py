@@ -10,13 +10,12 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.amp.autocast_mode import _exit_autocast
 from torch.fx import Interpreter, Node
 
 from seealike.errors import RunError
 from seealike.models.graph import Graph, Layer
 from seealike.models.operations import aten
-from seealike.models.run import check_images
+from seealike.models.run import check_images, leaves
 
 # A layer, and what to keep of its output, whose first dimension are the images.
 Take = tuple[Layer, Callable[[Tensor], Tensor]]
@@ -32,7 +31,7 @@ class _Open(Interpreter):
 
     def run_node(self, n: Node):
         if len(self.taken) == len(self.takes):  # nothing more is needed, but regions that were entered are left
-            return super().run_node(n) if n.target is _exit_autocast else None
+            return super().run_node(n) if leaves(n, self.env) else None
         output = super().run_node(n)
         if n in self.takes:
             layer, take = self.takes[n]

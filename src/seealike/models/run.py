@@ -3,12 +3,14 @@
 Operation by operation, the whole batch at once; a tensor is freed as soon as nothing needs it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp.autocast_mode import _exit_autocast
 from torch.fx import Interpreter, Node
 
 from seealike.errors import RunError
@@ -36,10 +38,6 @@ class Operation:
 Watch = tuple[Layer, str, Callable[[Operation], None]]
 
 
-class _Seen(Exception):
-    """All that was to be seen was seen: the rest of the graph need not run."""
-
-
 class _Run(Interpreter):
     def __init__(self, graph: Graph, watches: Iterable[Watch]):
         super().__init__(graph.module, garbage_collect_values=True)
@@ -48,8 +46,11 @@ class _Run(Interpreter):
         for watch in watches:
             self.watched.setdefault(watch[0].node, []).append(watch)
         self.left = len(self.watched)
+        self.seen = False  # was all seen that was to be seen? Then the rest of the graph need not run
 
     def run_node(self, n: Node):
+        if self.seen:
+            return super().run_node(n) if leaves(n, self.env) else None
         watches = self.watched.get(n)
         if not watches:
             return super().run_node(n)
@@ -63,9 +64,13 @@ class _Run(Interpreter):
             if when == "after":
                 look(_of(layer, operation))
         self.left -= 1
-        if not self.left:
-            raise _Seen
+        self.seen = not self.left
         return operation.output
+
+
+def leaves(node: Node, values: Mapping[Node, Any]) -> bool:
+    """Does a node leave an autocast region that was entered? It must, even where nothing else is run any more."""
+    return node.target is _exit_autocast and values[node.all_input_nodes[0]] is not None
 
 
 def _of(layer: Layer, operation: Operation) -> Operation:
@@ -76,10 +81,8 @@ def run(graph: Graph, images: Tensor, watches: Iterable[Watch], dtype: torch.dty
     """One forward of `images`, each watch called at its moment; nothing of the graph is changed by it."""
     check_images(graph, images)
     with restored(graph.module), _precision(images, dtype), torch.no_grad():
-        try:
-            _Run(graph, watches).run(images.clone() if overwrites_images(graph.module) else images)
-        except _Seen:
-            return
+        images = images.clone() if overwrites_images(graph.module) else images
+        _Run(graph, watches).run(images, enable_io_processing=False)
 
 
 def output(graph: Graph, images: Tensor):

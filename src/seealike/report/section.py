@@ -43,8 +43,12 @@ def notes(answer: Answer) -> Html:
 
 
 def _panels(answer: Answer, scales: Mapping[str, drawing.Scale]) -> list[Html]:
-    """Figures or a table for each variable, what was asked for first; a standard error belongs to its variable."""
-    data_vars = {str(name): array for name, array in answer.data.data_vars.items()}
+    """Figures or a table for each variable, what was asked for first; a standard error belongs to its variable.
+
+    A coordinate that says what it means, such as the penalty of a probe, is shown as a variable is.
+    """
+    told = {name: array for name, array in answer.data.coords.items() if array.attrs.get("long_name")}
+    data_vars = {str(name): array for name, array in [*answer.data.data_vars.items(), *told.items()]}
     own = {name: array for name, array in data_vars.items() if not (name.endswith("_se") and name[:-3] in data_vars)}
     ordered = sorted(own.items(), key=lambda item: item[0] != answer.measure)
     drawn = [(name, array, data_vars.get(f"{name}_se")) for name, array in ordered]
