@@ -13,17 +13,18 @@ from seealike.models.places import Places
 from seealike.models.run import Operation
 
 ROWS = ("ratio", "log_ratio", "cosine_branch", "cosine_output", "known", "known_output")
-BLOCK = 1 << 20  # numbers that are held in double precision at a time
+BLOCK = 1 << 17  # numbers that are multiplied at a time: their products stay in a processor's cache
+LOST = 4  # units of rounding, of |z|^2 + |f|^2: a sum that is not longer has no direction
 SAME_ROW = 2  # decimals of a pixel: places of one row of the grid may be rounded differently
 
 
 @dataclass(frozen=True)
 class Skip(View):
-    """images x 6 x tokens, of z + f as it is really added, in float64 whatever the network's precision.
+    """images x 6 x tokens, of z + f as it is really added, from products in at least float32.
 
     `ROWS`: |z| / |f|, ln of it, cos(z, f), cos(z, z + f); then 1 where the first three are known (neither z nor f is
-    exactly 0 at the token) and 1 where the fourth is (nor is z + f). What is not known is 0: sums over images divided
-    by the sums of these are means over the images where it is.
+    exactly 0 at the token) and 1 where the fourth is (nor is z + f, up to rounding). What is not known is 0: sums over
+    images divided by the sums of these are means over the images where it is.
 
     A token is one position of the layer, in the order of `tokens`; its channels are all else. A layer whose places
     are not known is one token. `first`: z is the first of the two operands, as in `x + f(x)`.
@@ -39,7 +40,7 @@ class Skip(View):
         scale = operation.keywords.get("alpha", 1)
         images = max(1, BLOCK // max(1, skip[0].numel()))
         blocks = zip(skip.split(images), branch.split(images), strict=True)
-        found = torch.cat([self._block(a.double(), b.double() * scale, layer) for a, b in blocks])
+        found = torch.cat([self._block(_precise(a), _precise(b) * scale, layer) for a, b in blocks])
         if not found.isfinite().all():
             raise RunError(
                 f"the operands of {layer.name} hold NaN or infinity. Look at the images and the weights; half "
@@ -55,14 +56,19 @@ class Skip(View):
 
 def compared(skip: Tensor, branch: Tensor, channels: list[int]) -> Tensor:
     """images x 6 x positions: `ROWS` of z and f, whose channels are some of their dimensions."""
-    total = skip + branch
-    pairs = ((skip, skip), (branch, branch), (total, total), (skip, branch), (skip, total))
-    zz, ff, tt, zf, zt = ((a * b).sum(channels).reshape(len(a), -1) for a, b in pairs)
+    rounding = torch.finfo(skip.dtype).eps
+    pairs = (skip, skip), (branch, branch), (skip, branch)
+    zz, ff, zf = ((a * b).sum(channels).reshape(len(a), -1).double() for a, b in pairs)
+    tt, zt = zz + ff + 2 * zf, zz + zf
     nothing = (zz == 0) | (ff == 0)  # NaN is not nothing
-    cancelled = nothing | (tt == 0)
+    lost = nothing | (tt <= LOST * rounding * (zz + ff))
     known = [torch.where(nothing, 0, x) for x in ((zz / ff).sqrt(), (zz / ff).log() / 2, zf / (zz * ff).sqrt())]
-    output = torch.where(cancelled, 0, zt / (zz * tt).sqrt())
-    return torch.stack([*known, output, (~nothing).to(zz), (~cancelled).to(zz)], 1)
+    output = torch.where(lost, 0, zt / (zz * tt).sqrt())
+    return torch.stack([*known, output, (~nothing).to(zz), (~lost).to(zz)], 1)
+
+
+def _precise(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def tokens(places: Places) -> Tensor:
