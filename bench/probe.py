@@ -28,7 +28,7 @@ class Numbered:
     """The same images under other labels."""
 
     def __init__(self, source: str, classes: int):
-        self.images, self.classes = open_images(source), classes
+        self.images, self.classes = open_images(source), tuple(f"class {i}" for i in range(classes))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -36,7 +36,7 @@ class Numbered:
     def __getitem__(self, index: int):
         if index >= len(self.images):
             raise IndexError(index)
-        return self.images.read(index), index % self.classes
+        return self.images.read(index), index % len(self.classes)
 
 
 def main() -> None:

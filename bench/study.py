@@ -99,6 +99,8 @@ def measure(arguments: argparse.Namespace) -> dict:
 class Noise:
     """Images that are made when they are read, so that none is held."""
 
+    classes = tuple(f"class {i}" for i in range(10))
+
     def __init__(self, count: int):
         self.count = count
 
