@@ -13,10 +13,10 @@ from seealike.kernel import FOUND, Measure, Selected, Sources, State, Tap
 from seealike.maths.hsic import cka_from_products
 from seealike.models.graph import Layer
 from seealike.models.names import INPUT
+from seealike.models.raster import Raster
 from seealike.statistics.hsic import HSIC
 from seealike.views.parts import Patches, Tokens
 from seealike.views.pooling import Pool
-from seealike.views.raster import Raster
 
 MOST = 256  # tokens of a layer that is not named
 SCALARS = {

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from seealike.models.graph import Layer
 from seealike.models.places import Places
+from seealike.models.raster import Raster
 
 Centre = Literal["single", "mean4"]
-CLOSE = 1e-2  # pixels: places nearer than this along an axis lie in one row or column
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ def middle(places: Places, centre: Centre = "single") -> Middle:
     >>> middle(Places((1, 2), yx), "mean4").cells, middle(Places((1, 2), yx), "mean4").pixel
     (((1, 1), (2, 1)), (2.0, 1.5))
     """
-    at, row, column = _lines(places)
-    grid = int(row.max()) + 1, int(column.max()) + 1
-    cells = [(r, c) for r in _between(grid[0], centre) for c in _between(grid[1], centre)]
-    first = [int(((row == r) & (column == c)).nonzero()[0, 0]) for r, c in cells]
-    positions = [tuple(at[i].tolist()) for i in first]
-    y, x = (torch.stack([places.yx[(k, *p)] for p in positions]).double().mean().item() for k in (0, 1))
-    return Middle(tuple(positions), (y, x), tuple(cells), grid)
+    raster = Raster.of(places)
+    assert raster is not None, "its places form no grid"
+    cells = [(r, c) for r in _between(raster.rows, centre) for c in _between(raster.columns, centre)]
+    flat = raster.order[[r * raster.columns + c for r, c in cells]]
+    positions = [tuple(p) for p in torch.ones(places.yx.shape[1:]).nonzero()[flat].tolist()]
+    y, x = places.yx.reshape(2, -1)[:, flat].double().mean(1).tolist()
+    return Middle(tuple(positions), (y, x), tuple(cells), (raster.rows, raster.columns))
 
 
 def no_middle(layer: Layer) -> str | None:
@@ -61,23 +61,7 @@ def no_middle(layer: Layer) -> str | None:
         return "its places in the image could not be found"
     if not layer.places.somewhere.any():
         return "none of its positions stands for a part of the image"
-    _, row, column = _lines(layer.places)
-    cells = len(set(zip(row.tolist(), column.tolist(), strict=True)))
-    return None if cells == (row.max() + 1) * (column.max() + 1) else "its places form no grid"
-
-
-def _lines(places: Places) -> tuple[Tensor, Tensor, Tensor]:
-    """The positions that stand for a part of the image, and the row and the column of the grid each lies in."""
-    somewhere = places.somewhere
-    row, column = (_numbered(c[somewhere]) for c in places.yx)
-    return somewhere.nonzero(), row, column
-
-
-def _numbered(values: Tensor) -> Tensor:
-    """For each value the number of its line, from the smallest up."""
-    ordered = values.sort().values
-    new = torch.cat([torch.ones(1, dtype=torch.bool), ordered.diff() > CLOSE])
-    return torch.searchsorted(ordered[new], values, right=True) - 1
+    return None if Raster.of(layer.places) else "its places form no grid"
 
 
 def _between(size: int, centre: Centre) -> tuple[int, ...]:

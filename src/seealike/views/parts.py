@@ -14,8 +14,8 @@ from seealike.models.attentions import Attention
 from seealike.models.operands import Operand
 from seealike.models.operations import arguments, operation, shape
 from seealike.models.places import NOWHERE
+from seealike.models.raster import Raster
 from seealike.models.run import Operation
-from seealike.views.raster import Raster
 
 
 @dataclass(frozen=True)
