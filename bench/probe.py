@@ -20,7 +20,6 @@ import torch
 import seealike
 from seealike.images.sources import open_images
 from seealike.measures.probe import Probe
-from seealike.plan.memory import in_bytes
 from seealike.study import Ask, ImagesSource, Study
 
 
@@ -63,7 +62,7 @@ def main() -> None:
     study = Study({"vit": timm.create_model(arguments.model).eval()}, sets, {"probe": Ask(ask)}, batch=arguments.batch)
     before, start = peak(), time.perf_counter()
     with tempfile.TemporaryDirectory() as out:
-        answer = seealike.run(study, out, memory=in_bytes(arguments.memory))["probe"]
+        answer = seealike.run(study, out, memory=arguments.memory)["probe"]
     seconds = time.perf_counter() - start
     print(f"{dict(answer.accuracy.sizes)}: {seconds / 60:.1f} min, mean accuracy {float(answer.accuracy.mean()):.3f}")
     print(f"peak memory {peak():.1f} GB, before the passes {before:.1f} GB")

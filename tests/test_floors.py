@@ -96,7 +96,7 @@ def lazy():
 """
     known = {"seealike.errors", "seealike.kernel", "seealike.models.graph", "seealike.images"}
     expected = {"seealike.answering", "seealike.errors", "seealike.kernel", "seealike.models.graph", "seealike.images"}
-    assert imports("seealike.cli", text, known) == expected
+    assert imports("seealike.notebook", text, known) == expected
     assert climbs("seealike.plan", "seealike.answering") and climbs("seealike.results", "seealike.kernel")
     assert climbs("seealike.images", "seealike.models") and not climbs("seealike.models.zoo", "seealike.images.folder")
     assert not climbs("seealike.figures", "seealike.figures.heatmap") and climbs("seealike.figures", "seealike.report")

@@ -10,7 +10,7 @@ from small_images import folder, png, tars
 import seealike
 from seealike import zoo
 from seealike.images.sources import SCHEMES, Images, Pictures, open_images
-from seealike.plan import rooted
+from seealike.plan.preparing import rooted
 from seealike.study.toml import _images, load_study, tomllib
 
 PAGE = (Path(__file__).parents[2] / "docs" / "images.md").read_text("utf8")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from brute import centred
 from small import batches, build, images, stirred, tensors
 from torch import nn
 
@@ -52,18 +53,6 @@ def handed_on(module, block, x):
         module(x)
     hook.remove()
     return kept[0].unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
-
-
-def centred(z, biased=False):
-    n = len(z)
-    y = z.double().reshape(n, -1)
-    y = y - y.mean(0)
-    k = y @ y.T
-    if biased:
-        return k
-    k.fill_diagonal_(0)
-    k = k - k.sum(0) / (n - 2) - k.sum(1)[:, None] / (n - 2) + k.sum() / ((n - 1) * (n - 2))
-    return k.fill_diagonal_(0)
 
 
 def cka(pairs, biased=False):

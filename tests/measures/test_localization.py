@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from brute import centred
 from small import FAMILIES, batches, build, images, stirred, tensors
 from torch import nn
 
@@ -45,18 +46,6 @@ def cnn():
 def ask(of, x, size, **question):
     bound = Localization(**question).bind(Models(of))
     return read(bound, bound.needs(), fold(bound.needs(), batches(of, x, size)))
-
-
-def centred(z, biased=False):
-    n = len(z)
-    y = z.double().reshape(n, -1)
-    y = y - y.mean(0)
-    k = y @ y.T
-    if biased:
-        return k
-    k.fill_diagonal_(0)
-    k = k - k.sum(0) / (n - 2) - k.sum(1)[:, None] / (n - 2) + k.sum() / ((n - 1) * (n - 2))
-    return k.fill_diagonal_(0)
 
 
 def by_hand(parts, biased=False):

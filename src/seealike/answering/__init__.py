@@ -26,13 +26,14 @@ def run(
     dtype: str = "float32",
     workers: int = 0,
     untrained_if_unfetchable: bool = False,
-    memory: int | None = None,
+    memory: int | str | None = None,
     command: str = "seealike.run(...)",
 ) -> Results:
     """Answer what is not yet answered in the folder `out`, and return all that it holds.
 
-    `command` is kept with the answers: what was typed or called to get them. `memory`: bytes that the sums of a sweep
-    over the images may fill, half of what is free if not given; what needs more is cut into several sweeps.
+    `command` is kept with the answers: what was typed or called to get them. `memory`: what the sums of a sweep over
+    the images may fill, in bytes or such as "4GB", half of what is free if not given; what needs more is cut into
+    several sweeps.
     """
     machine = Machine(device, dtype, workers, memory)
     out = Path(out)

@@ -46,9 +46,11 @@ def refuse_what_cannot_fit(name: str, graphs: Sequence[Graph], taps: Sequence[Ta
     )
 
 
-def budget(memory: int | None, device: str) -> int:
-    """Bytes that sums may fill: `memory`, or half of what is free."""
-    return int(SHARE * available(device)) if memory is None else memory
+def budget(memory: int | str | None, device: str) -> int:
+    """Bytes that sums may fill: `memory`, in bytes or such as "4GB", or half of what is free."""
+    if memory is None:
+        return int(SHARE * available(device))
+    return in_bytes(memory) if isinstance(memory, str) else memory
 
 
 def in_bytes(text: str) -> int:

@@ -19,6 +19,7 @@ from seealike.images.sources import Images, Pictures, Source, Stream
 from seealike.kernel import IMAGES, Given, Tap
 from seealike.models.graph import Graph
 from seealike.models.run import Operation, run
+from seealike.plan.memory import in_bytes
 from seealike.selection import as_layer
 from seealike.study import Order
 
@@ -33,10 +34,10 @@ class Machine:
     device: str = "cpu"
     dtype: str = "float32"
     workers: int = 0
-    memory: int | None = None  # bytes that sums may fill; None: half of what is free
+    memory: int | str | None = None  # what sums may fill, in bytes or such as "4GB"; None: half of what is free
 
     def __post_init__(self):
-        if self.memory is not None and self.memory < 1:
+        if self.memory is not None and (in_bytes(self.memory) if isinstance(self.memory, str) else self.memory) < 1:
             raise StudyError(f"memory = {self.memory}: at least 1 byte; leave it out to use half of what is free.")
         if self.dtype not in DTYPES:
             raise StudyError(f'dtype = "{self.dtype}": there are {", ".join(DTYPES)}.')

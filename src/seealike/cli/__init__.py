@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seealike.cli.options import Batch, Device, Dtype, Images, Memory, Out, Pretrained, Take, Workers
 from seealike.errors import SeealikeError, StudyError
 
 app = typer.Typer(
@@ -16,24 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-STUDIES = Path(__file__).parent / "studies"
-ANSWERS = "Folder for the answers; what it holds already is not computed again."
-Out = Annotated[Path, typer.Option(help=ANSWERS, file_okay=False)]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, ...")]
-Dtype = Annotated[str, typer.Option(help="Of the forward pass: float32, bfloat16 or float16; sums stay exact.")]
-Workers = Annotated[int, typer.Option(help="Processes that load images beside the main one.")]
-Images = Annotated[
-    str,
-    typer.Option(
-        help="folder:PATH, parquet:PATH, webdataset:PATTERN, hub:OWNER/NAME, scenes:NUMBER or file.py:function."
-    ),
-]
-Take = Annotated[int | None, typer.Option(help="How many images, a seeded choice; all if not given.")]
-Batch = Annotated[int | None, typer.Option(help="Images a batch, part of what minibatch CKA means.")]
-Memory = Annotated[str | None, typer.Option(help="What sums may fill, such as 4GB; half of what is free if not given.")]
-Pretrained = Annotated[
-    bool, typer.Option("--pretrained/--untrained", help="Pretrained weights, or seeded random ones.")
-]
+STUDIES = Path(__file__).parents[1] / "studies"
 
 
 @app.command()
@@ -97,7 +81,7 @@ def plan(study: Path, out: Out = Path("out"), device: Device = "cpu", dtype: Dty
     from seealike.plan.passes import Machine
     from seealike.study.toml import load_study
 
-    for line in forecast(make_plan(load_study(study), out, Machine(device, dtype, memory=_bytes(memory)))):
+    for line in forecast(make_plan(load_study(study), out, Machine(device, dtype, memory=memory))):
         print(line)
 
 
@@ -230,18 +214,12 @@ def _answered(study, out: Path, device: str, dtype: str, workers: int, memory: s
     from seealike.answering import run as answer
     from seealike.report import write
 
-    results = answer(study, out, device, dtype, workers, memory=_bytes(memory), command=_typed())
+    results = answer(study, out, device, dtype, workers, memory=memory, command=_typed())
     print(results)
     if study.claims:
         decided = claims.decide(results, study.claims)
         print(*claims.told(decided), claims.write(out, decided), sep="\n")
     print(write(out))
-
-
-def _bytes(memory: str | None) -> int | None:
-    from seealike.plan.memory import in_bytes
-
-    return None if memory is None else in_bytes(memory)
 
 
 def _typed() -> str:
