@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--model", default="vit_small_patch16_224")
     parser.add_argument("--blocks", default="@block")
     parser.add_argument("--classes", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--memory", default="4GB")
     arguments = parser.parse_args()
     torch.manual_seed(0)
