@@ -15,9 +15,9 @@ from seealike.maths.gram import gram, grams
 from seealike.models.graph import Graph
 from seealike.models.names import INPUT
 from seealike.models.places import NOWHERE, Places
+from seealike.models.raster import Raster
 from seealike.models.run import run
 from seealike.views.parts import Heads, Patches, Tokens
-from seealike.views.raster import Raster
 
 SIZE, HEADS, TOKENS = (3, 8, 12), 4, 6  # of Toy: 2 x 3 patches of 4 x 4 pixels
 
