@@ -65,7 +65,7 @@ def costs(arguments: argparse.Namespace) -> None:
 
 
 def memory(arguments: argparse.Namespace) -> None:
-    small = ["--models", *SMALL, "--batch", "32"]
+    small = ["--models", *SMALL, "--batch", "16"]  # so that 256 images already fill all 16 groups of batches
     few, many = (spawn(" ".join(arguments.only), *small, "--count", str(n)) for n in (256, 4096))
     print(f"peak memory: {few['peak_mb']:.0f} MB at 256 images, {many['peak_mb']:.0f} MB at 4,096", flush=True)
     print(f"  {many['peak_mb'] / few['peak_mb'] - 1:+.1%}; {many['seconds']:.0f} s", flush=True)
