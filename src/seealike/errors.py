@@ -20,6 +20,18 @@ class RunError(SeealikeError):
     """Met on the way: what was answered stays."""
 
 
+def not_finite(holder: str) -> RunError:
+    """What to say of numbers that cannot be summed; `holder` is who "holds" or "hold" them.
+
+    >>> str(not_finite("conv1 holds")).partition(".")[0]
+    'conv1 holds NaN or infinity'
+    """
+    return RunError(
+        f"{holder} NaN or infinity. Look at the images and the weights; half precision overflows above 65504 "
+        "(run with --dtype float32)."
+    )
+
+
 def closest(name: str, among: Iterable[str], most: int = 3) -> str:
     """The sentence that helps after an unknown name.
 

@@ -67,9 +67,7 @@ class Models:
 
     def residuals(self, model: str, patterns: tuple[str, ...] = ()) -> tuple[Added, ...]:
         """The residual additions of a model: those of tensors or of modules that patterns select; none: all."""
-        if model not in self.graphs:
-            raise StudyError(f'model = "{model}": there is no such model. {closest(model, self.graphs)}')
-        graph = self.graphs[model]
+        graph = self._graph(model)
         if not graph.residuals:
             raise StudyError(f"{model} has no residual additions: no skip meets a branch in it.")
         patterns = tuple(self._of(model, pattern) for pattern in patterns)
@@ -119,15 +117,23 @@ class Models:
 
     def attentions(self, model: str, patterns: tuple[str, ...] = ()) -> tuple[Attended, ...]:
         """The token attentions of a model that patterns select, with or without "model:" before them; none: all."""
-        if model not in self.graphs:
-            raise StudyError(f'model = "{model}": there is no such model. {closest(model, self.graphs)}')
-        graph = self.graphs[model]
+        graph = self._graph(model)
         if not attends(graph):
             raise StudyError(self._without_attention(model))
         found = [a for pattern in patterns or ("**",) for a in attending(graph, self._of(model, pattern))]
         layers = {layer.node: layer for layer in graph.tensors}
         seen = {a.name: layers[a.product] for a in found}
         return tuple(Attended(model, name, layer.name, layer.depth) for name, layer in seen.items())
+
+    def within(self, model: str, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        """Patterns of one model with "model:" before them; those of another model are refused."""
+        self._graph(model)
+        return tuple(f"{model}:{self._of(model, pattern)}" for pattern in patterns)
+
+    def _graph(self, model: str) -> Graph:
+        if model not in self.graphs:
+            raise StudyError(f'model = "{model}": there is no such model. {closest(model, self.graphs)}')
+        return self.graphs[model]
 
     def _without_attention(self, model: str) -> str:
         others = counted(self.graphs[model])

@@ -65,6 +65,10 @@ class Sources(Protocol):
         """The tensors of a pattern such as `vit:blocks.*` or `images:label`."""
         ...
 
+    def within(self, model: str, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        """Patterns of one model with "model:" before them; those of another model are refused."""
+        ...
+
     def attentions(self, model: str, patterns: tuple[str, ...] = ()) -> tuple[Attended, ...]:
         """The token attentions of a model."""
         ...

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from seealike.kernel import FOUND, Attended, Measure, Sources, State, Tap
+from seealike.measures.layers import ragged
 from seealike.statistics.average import Average, mean
 from seealike.views.distance import Distance
 
@@ -42,7 +43,7 @@ class AttentionDistance(Measure):
         return tuple(Average(Tap(a.source, a.tensor, Distance())) for a in self.bound)
 
     def read(self, *totals: State) -> xr.Dataset:
-        distance, over_placed, known = _ragged([mean(total).numpy() for total in totals])
+        distance, over_placed, known = ragged([mean(total).numpy() for total in totals])
         with np.errstate(invalid="ignore"):  # all weight of a head may be on no place: undefined
             renormalised = over_placed / known
         answer = xr.Dataset(
@@ -57,12 +58,6 @@ class AttentionDistance(Measure):
             },
         )
         return answer.assign_attrs(notes=_note([total["sum"].shape[-1] for total in totals]))
-
-
-def _ragged(layers: list[np.ndarray]) -> np.ndarray:
-    """3 x layer x head, NaN for heads that a layer has not."""
-    heads = max(values.shape[1] for values in layers)
-    return np.stack([np.pad(x, ((0, 0), (0, heads - x.shape[1])), constant_values=np.nan) for x in layers], 1)
 
 
 def _variable(values: np.ndarray, name: str) -> tuple:

@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from seealike.errors import RunError
+from seealike.errors import RunError, not_finite
 from seealike.kernel import Measure, Selected, Sources, State, Tap
 from seealike.maths.holdout import held_out
 from seealike.maths.ridge import Ridge, from_rows, from_sums
@@ -75,10 +75,7 @@ class Fit(Measure):
     def _from_rows(self, total: State):
         rows, labels, held = total["rows"], total["label"], held_out(total["index"], self.seed, self.holdout)
         if not rows.isfinite().all():
-            raise RunError(
-                f"{self.layer} holds NaN or infinity. Look at the images and the weights; "
-                "half precision overflows above 65504 (run with --dtype float32)."
-            )
+            raise not_finite(f"{self.layer} holds")
         count = int(held.sum())
         return (
             len(held) - count,

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
+import torch
 import xarray as xr
 
 from seealike.errors import StudyError, closest
 from seealike.kernel import FOUND, Attended, Measure, Selected, Sources, State, Statistic, Tap
+from seealike.maths.hsic import cka_from_products
 from seealike.measures.layers import layer_coordinates
 from seealike.statistics.average import Average, mean
 from seealike.statistics.hsic import HSIC
@@ -135,9 +137,8 @@ def of_heads(answer: xr.Dataset, heads: Sequence[int]) -> xr.DataArray:
 def _cka(form: xr.Dataset, member: np.ndarray) -> np.ndarray:
     """subset x layer, from subset x head: 1 for its members. NaN where one of the two is the same for all images."""
     products, cross, own_b = (form[name].values for name in ("products", "cross", "own_b"))
-    squared = np.outer((member @ products * member).sum(1), own_b)
-    ratio = member @ cross / np.sqrt(np.where(squared > 0, squared, np.nan))
-    return np.where((ratio > 1) & (ratio < 1 + 1e-9), 1, ratio)  # rounding
+    sums = (member @ cross, (member @ products * member).sum(1), own_b)
+    return cka_from_products(*(torch.from_numpy(np.asarray(x, float)) for x in sums)).numpy()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,12 @@
-"""The coordinates of a layer dimension: names as a user writes them, and depths."""
+"""The coordinates of a layer dimension, and values of which some layers have more than others."""
+
+from collections.abc import Sequence
+
+import numpy as np
 
 from seealike.kernel import Selected
+
+Pixels = Sequence[tuple[float, float]]
 
 
 def layer_coordinates(**sides: tuple[Selected, ...]) -> dict[str, tuple[str, list]]:
@@ -10,3 +16,30 @@ def layer_coordinates(**sides: tuple[Selected, ...]) -> dict[str, tuple[str, lis
         found[f"layer_{side}"] = (f"layer_{side}", [str(s) for s in selected])
         found[f"depth_{side}"] = (f"layer_{side}", [s.depth for s in selected])
     return found
+
+
+def ragged(layers: Sequence[np.ndarray]) -> np.ndarray:
+    """... x layer x token (or head), NaN for those that a layer has not.
+
+    >>> ragged([np.array([1.0]), np.array([2.0, 3.0])])
+    array([[ 1., nan],
+           [ 2.,  3.]])
+    """
+    most = max(values.shape[-1] for values in layers)
+    room = ([(0, 0)] * (values.ndim - 1) + [(0, most - values.shape[-1])] for values in layers)
+    padded = [np.pad(values.astype(float), r, constant_values=np.nan) for values, r in zip(layers, room, strict=True)]
+    return np.stack(padded, -2)
+
+
+def placed(layers: Sequence[Pixels], tokens: int) -> np.ndarray:
+    """2 x layer x token: row and column in pixels, NaN for tokens that stand for no part of the image.
+
+    >>> placed([[], [(-np.inf, -np.inf), (4.0, 12.0)]], 2)[0]
+    array([[nan, nan],
+           [nan,  4.]])
+    """
+    yx = np.full((2, len(layers), tokens), np.nan)
+    for i, where in enumerate(layers):
+        yx[:, i, : len(where)] = np.array(where).reshape(-1, 2).T
+    yx[np.isinf(yx)] = np.nan
+    return yx

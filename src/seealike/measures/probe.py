@@ -11,6 +11,7 @@ import xarray as xr
 from seealike.errors import StudyError, closest
 from seealike.kernel import FOUND, SET, Earlier, Measure, Selected, Sources, State, Tap
 from seealike.measures.fit import Fit
+from seealike.measures.layers import placed, ragged
 from seealike.models.graph import Layer
 from seealike.statistics.average import mean
 from seealike.statistics.hits import Hits
@@ -162,9 +163,8 @@ class Probe(Measure):
 
     def _each_draw(self, values: list[np.ndarray]) -> np.ndarray:
         """draw x layer x token, NaN for tokens that a layer has not."""
-        tokens = max(map(len, values))
-        padded = [np.pad(v.astype(float), (0, tokens - len(v)), constant_values=np.nan) for v in values]
-        return np.stack(padded).reshape(self.draws, -1, tokens)
+        whole = ragged(values)
+        return whole.reshape(self.draws, -1, whole.shape[-1])
 
     def _trained(self) -> dict[str, tuple]:
         """Of the training: coordinates, as test images tell no error of them. Of penalties the geometric mean."""
@@ -177,10 +177,7 @@ class Probe(Measure):
     def _coordinates(self) -> dict[str, tuple]:
         layers = [fit.layer for fit in self.bound[: len(self.places)]]
         tokens = max(map(len, self.places))
-        yx = np.full((2, len(layers), tokens), np.nan)
-        for layer, places in enumerate(self.places):
-            yx[:, layer, : len(places)] = np.transpose(places)
-        yx[~np.isfinite(yx)] = np.nan
+        yx = placed(self.places, tokens)
         return {
             "layer": ("layer", [str(s) for s in layers]),
             "depth": ("layer", [s.depth for s in layers]),

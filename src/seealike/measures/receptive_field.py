@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import xarray as xr
 
-from seealike.errors import StudyError, closest
+from seealike.errors import StudyError
 from seealike.kernel import FOUND, Measure, Selected, Sources, State
 from seealike.models.middle import Centre, Middle, middle, no_middle
 from seealike.statistics.field import Field
@@ -64,7 +64,9 @@ class ReceptiveField(Measure):
         return self.take
 
     def bind(self, sources: Sources) -> "ReceptiveField":
-        patterns = _of(self.model, self.layers, sources)
+        patterns = sources.within(self.model, (self.layers,) if isinstance(self.layers, str) else self.layers)
+        if not patterns:
+            raise StudyError('layers = []: name at least one, or leave layers out for "@residual".')
         every = dict.fromkeys(s for pattern in patterns for s in sources.select(pattern))
         kept = dict.fromkeys(s for pattern in patterns for s in sources.select(pattern, no_middle))
         layers = {s: sources.layer(s.source, s.tensor) for s in every}
@@ -116,21 +118,6 @@ class ReceptiveField(Measure):
             elif not one.any():
                 notes.append(f"{selected}: no gradient reaches the image, so its sizes are undefined")
         return notes
-
-
-def _of(model: str, layers: str | tuple[str, ...], sources: Sources) -> tuple[str, ...]:
-    """Patterns with the model's name before them."""
-    known = sources.models(("*",))
-    if model not in known:
-        raise StudyError(f'model = "{model}": there is no such model. {closest(model, known)}')
-    patterns = (layers,) if isinstance(layers, str) else layers
-    if not patterns:
-        raise StudyError('layers = []: name at least one, or leave layers out for "@residual".')
-    for pattern in patterns:
-        other, colon, _ = pattern.partition(":")
-        if colon and other in known and other != model:
-            raise StudyError(f'"{pattern}" is a layer of {other}, but model = "{model}". Ask of each model by itself.')
-    return tuple(pattern if ":" in pattern else f"{model}:{pattern}" for pattern in patterns)
 
 
 def _shares(one: np.ndarray, middle: Middle) -> tuple[list[float], float, float]:

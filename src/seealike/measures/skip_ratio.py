@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from seealike.kernel import FOUND, Added, Measure, Sources, State, Statistic, Tap
+from seealike.measures.layers import placed, ragged
 from seealike.statistics.average import Average
 from seealike.statistics.histogram import Bins, Histogram, middle
 from seealike.views.skip import ROWS, Skip, pixels
@@ -72,8 +73,8 @@ class SkipRatio(Measure):
 
     def read(self, *totals: State) -> xr.Dataset:
         sums, counts = totals[: len(self.bound)], totals[len(self.bound) :]
-        found = {name: _ragged([_mean(total, name) for total in sums]) for name in WHERE}
-        found["ratio_median"] = _ragged([middle(total, BINS).exp().mean(0).numpy() for total in counts])
+        found = {name: ragged([_mean(total, name) for total in sums]) for name in WHERE}
+        found["ratio_median"] = ragged([middle(total, BINS).exp().mean(0).numpy() for total in counts])
         variables = {
             name: (("residual", "token"), found[name], {"long_name": text, "units": "1"})
             for name, text in NAMES.items()
@@ -83,10 +84,7 @@ class SkipRatio(Measure):
         )
 
     def _coordinates(self, tokens: int) -> dict[str, Any]:
-        yx = np.full((2, len(self.bound), tokens), np.nan)
-        for i, where in enumerate(self.places):
-            yx[:, i, : len(where)] = np.array(where).reshape(-1, 2).T
-        yx[np.isinf(yx)] = np.nan
+        yx = placed(self.places, tokens)
         return {
             "residual": [str(a) for a in self.bound],
             "depth": ("residual", [a.depth for a in self.bound]),
@@ -138,9 +136,3 @@ def _beyond(found: dict[str, np.ndarray]) -> list[str]:
     """Medians that the bins do not resolve."""
     count = int((np.isfinite(found["ratio"]) & np.isnan(found["ratio_median"])).sum())
     return [f"{count} medians of the ratio lie beyond 2^-12 to 2^12 and are not told apart: NaN"] if count else []
-
-
-def _ragged(residuals: list[np.ndarray]) -> np.ndarray:
-    """residual x token, NaN for tokens that a residual has not."""
-    tokens = max(len(values) for values in residuals)
-    return np.stack([np.pad(x, (0, tokens - len(x)), constant_values=np.nan) for x in residuals])

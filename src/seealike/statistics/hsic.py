@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seealike.errors import RunError
+from seealike.errors import not_finite
 from seealike.kernel import State, Sum, Tap
 from seealike.maths.hsic import centred, inner_products, packed, u_centred
 
@@ -57,10 +57,7 @@ class HSIC(Sum):
         finite = torch.stack([v.sum() for v in vectors]).isfinite()
         if not finite.all():
             first = self.taps[int((~finite).nonzero()[0])]
-            raise RunError(
-                f"{first} holds NaN or infinity. Look at the images and the weights; "
-                "half precision overflows above 65504 (run with --dtype float32)."
-            )
+            raise not_finite(f"{first} holds")
 
 
 def _squares(vectors: Sequence[Tensor]) -> Tensor:

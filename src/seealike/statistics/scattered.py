@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from seealike.errors import RunError
+from seealike.errors import not_finite
 from seealike.kernel import State, Sum, Tap
 from seealike.maths.holdout import held_out
 from seealike.maths.scatter import Scatter
@@ -48,10 +48,7 @@ class Scattered(Sum):
             some = chosen.nonzero()[:, 0].to(rows.device)
             side.fill(rows[some], labels.to(rows.device)[some])
         if not state["mean"].isfinite().all():
-            raise RunError(
-                f"{self.tap} holds NaN or infinity. Look at the images and the weights; "
-                "half precision overflows above 65504 (run with --dtype float32)."
-            )
+            raise not_finite(f"{self.tap} holds")
         return state
 
     def _room(self, rows: Tensor) -> State:

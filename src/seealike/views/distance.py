@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from seealike.errors import RunError
+from seealike.errors import not_finite
 from seealike.kernel import View
 from seealike.models.attentions import Attention
 from seealike.models.operands import distances
@@ -38,10 +38,7 @@ class Distance(View):
 
     def _finite(self, rows: Tensor, attention: Attention) -> Tensor:
         if not rows.isfinite().all():
-            raise RunError(
-                f"the weights of the attention {attention.name} hold NaN or infinity. Look at the images and the "
-                "weights; half precision overflows above 65504 (run with --dtype float32)."
-            )
+            raise not_finite(f"the weights of the attention {attention.name} hold")
         return rows
 
 

@@ -16,6 +16,7 @@ from seealike.models.operations import arguments, operation, shape
 from seealike.models.places import NOWHERE
 from seealike.models.raster import Raster
 from seealike.models.run import Operation
+from seealike.views.pooling import positions_first
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,7 @@ class Tokens(View):
         places, rows = operation.layer.places, operation.rows
         raster = Raster.of(places)
         assert places is not None and raster is not None, "its positions form no grid"
-        dims = [1 + d for d in places.dims]
-        positions = rows.permute(0, *dims, *(d for d in range(1, rows.ndim) if d not in dims)).flatten(1, len(dims))
-        return grams(positions[:, raster.positions(rows.device)])
+        return grams(positions_first(rows, places)[:, raster.positions(rows.device)])
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def pool(how: str, rows: Tensor, layer: Layer) -> Tensor:
         return rows
     if cut := PATCHES.fullmatch(how):
         return _patches(rows, places, int(cut[1]))
-    positions = _positions_first(rows, places)
+    positions = positions_first(rows, places)
     if how == "cls":
         return positions[:, int(places.nowhere.flatten().nonzero()[0])]
     if how in OF_TOKENS:
@@ -104,7 +104,7 @@ def _uncut(layer: Layer, k: int) -> str | None:
 
 def _patches(rows: Tensor, places: Places, k: int) -> Tensor:
     """images x (k * k * channels): the mean over patches."""
-    positions = _positions_first(rows, places)
+    positions = positions_first(rows, places)
     height, width = places.yx.shape[1:] if places.yx.ndim == 3 else (1, 1)
     cut = positions.reshape(len(rows), height // k, k, width // k, k, -1)
     return cut.mean((1, 3)).flatten(1)
@@ -116,7 +116,7 @@ def _of_tokens(how: str, tokens: Tensor) -> Tensor:
     return tokens if how == EVERY else tokens[:, int(how == "rest") :].mean(1)
 
 
-def _positions_first(rows: Tensor, places: Places) -> Tensor:
+def positions_first(rows: Tensor, places: Places) -> Tensor:
     """images x positions x (all else)."""
     dims = [d + 1 for d in places.dims]
     others = [d for d in range(1, rows.ndim) if d not in dims]

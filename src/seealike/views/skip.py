@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from seealike.errors import RunError
+from seealike.errors import not_finite
 from seealike.kernel import View
 from seealike.models.graph import Layer
 from seealike.models.places import Places
@@ -42,10 +42,7 @@ class Skip(View):
         blocks = zip(skip.split(images), branch.split(images), strict=True)
         found = torch.cat([self._block(_precise(a), _precise(b) * scale, layer) for a, b in blocks])
         if not found.isfinite().all():
-            raise RunError(
-                f"the operands of {layer.name} hold NaN or infinity. Look at the images and the weights; half "
-                "precision overflows above 65504 (run with --dtype float32)."
-            )
+            raise not_finite(f"the operands of {layer.name} hold")
         return found if layer.places is None else found[..., tokens(layer.places).to(found.device)]
 
     def _block(self, a: Tensor, b: Tensor, layer: Layer) -> Tensor:
