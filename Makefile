@@ -27,12 +27,10 @@ lint: .venv/.done
 bench: .venv/.done-bench
 	$(BIN)/python bench/cka.py
 
-# trains what the package ships; the CIFAR-10 networks also need its images: make zoo TRAIN=... TEST=...
-zoo: .venv/.done-plain
-	$(BIN)/python -m seealike.zoo.training vit resnet
-ifdef TRAIN
-	$(BIN)/python -m seealike.zoo.training vit-cifar10 resnet-cifar10 --train $(TRAIN) --test $(TEST)
-endif
+# trains networks of the zoo into the user's cache: all that are not there, or make zoo NAME="vit-s1 mixer";
+# those on CIFAR-10 from the hub, or from files: make zoo NAME=vit-cifar10 TRAIN=parquet:... TEST=parquet:...
+zoo: .venv/.done
+	$(BIN)/python -m seealike.training.making $(NAME) $(if $(TRAIN),--train $(TRAIN)) $(if $(TEST),--test $(TEST))
 
 .venv/.done-plain: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No python3 found: seealike needs Python 3.11 or newer."; exit 1; }

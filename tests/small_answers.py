@@ -184,4 +184,27 @@ def probe(layers: int = 6, grid: int = 4, cls: bool = True) -> xr.Dataset:
     return with_errors(found, coords, attributes("probe", question=question))
 
 
-ALL = (skip_ratio, drift, head_cka, receptive_field, localization, probe)
+def accuracy() -> xr.Dataset:
+    """Two repeats of a ViT, what departs from it in no order, a ResNet, and one that was fine-tuned."""
+    vit = {"family": "transformer"}
+    pre = vit | {"pretrained": "some factors"}
+    tags = {
+        "resnet": {"family": "CNN", "seed": "0"},
+        "data-3": vit | {"data": "3 %", "seed": "0"},
+        "vit": vit | {"seed": "0"},
+        "cut-3": vit | {"without_skip": "3", "seed": "0"},
+        "data-10": vit | {"data": "10 %", "seed": "0"},
+        "cut-1": vit | {"without_skip": "1", "seed": "0"},
+        "vit-s1": vit | {"seed": "1"},
+        "tuned": pre | {"finetuned": "far"},
+        "pre": pre,
+    }
+    values = np.linspace(0.5, 0.9, len(tags))
+    said = {"long_name": "accuracy", "units": "1"}
+    found = {"accuracy": ("model", values, said), "accuracy_top5": ("model", values**0.5, said)}
+    attrs = attributes("accuracy", tuple(tags), question={"models": "*"})
+    attrs["models"] = {name: facts | {"tags": tags[name]} for name, facts in attrs["models"].items()}
+    return with_errors(found, {"model": list(tags)}, attrs)
+
+
+ALL = (skip_ratio, drift, head_cka, receptive_field, localization, probe, accuracy)

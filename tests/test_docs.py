@@ -18,6 +18,8 @@ from seealike.models.listing import parted
 from seealike.models.sources import of_timm
 from seealike.results import Results
 from seealike.study.toml import load_study
+from seealike.surgery import parse
+from seealike.training import load_recipe
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf8")
@@ -27,8 +29,12 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 SMALLER = {
     "vit_small_patch16_224": {"model_name": "test_vit", "depth": 2, "img_size": 64},
     "resnet50": {"model_name": "test_resnet", "layers": (1, 1, 1, 1)},
+    "vit_tiny_patch16_224": {"model_name": "test_vit"},
 }
 IMAGES = 12
+PART = "part.toml"  # not a study in whole
+FILES = ("study.toml", "own.toml", PART, "recipe.toml")
+QUICKER = {"scenes:50000": "scenes:400", "scenes:5000": "scenes:40", "epochs = 20": "epochs = 1"}
 # in the place of what `reproduce` asks
 PAPER = """
 claims = ["raghu2021"]
@@ -58,8 +64,10 @@ def folder(tmp_path, monkeypatch) -> Path:
     for i in range(IMAGES):
         pixels = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "photographs" / f"{i:03}.png")
-    for name, text in zip(("study.toml", "own.toml"), blocks("toml"), strict=True):
-        assert f"`{name}`" in README
+    for name, text in zip(FILES, blocks("toml"), strict=True):
+        assert f"`{name}`" in README or name == PART
+        for large, small in QUICKER.items():
+            text = text.replace(large, small)
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -99,6 +107,7 @@ def test_everything_in_the_readme_works(folder, monkeypatch, capfd):
     assert sorted(p.name for p in Path("answers").glob("*.pdf")) == ["distance.pdf", "similarity.pdf", "within-vit.pdf"]
     assert sorted(p.name for p in Path("answers").glob("*.csv")) == ["distance.csv", "similarity.csv", "within-vit.csv"]
     assert Results("own")["within"].attrs["models"]["mine"]["weights"].startswith("net.pt")
+    assert Path("trained/recipe.safetensors").is_file() and Path("trained/recipe.toml").is_file()
     assert Path("features.nc").is_file() and Path("demo/report.html").is_file() and len(Results("demo")) == 6
     printed = capfd.readouterr().out
     assert "pass 1 of 1: 12 images of photographs" in printed and "answers: 3 answers" in printed
@@ -107,11 +116,14 @@ def test_everything_in_the_readme_works(folder, monkeypatch, capfd):
 def test_readme_studies_are_read(folder):
     assert list(load_study("study.toml").ask) == ["similarity", "within-vit", "distance"]
     assert list(load_study("own.toml").models) == ["mine"]
+    edits = tomllib.loads(Path(PART).read_text())["models"]["vit-without"]["edit"]
+    assert [str(parse(edit)) for edit in edits] == edits
+    assert load_recipe("recipe.toml").train.fraction == 0.1
 
 
 def test_the_set_up_commands_are_there():
     others = [words for words in commands() if words[0] != "seealike"]
-    assert others == [["make", "demo"], ["make", "test"], ["pip", "install", "."]]
+    assert others == [["make", "demo"], ["make", "test"], ["pip", "install", "."], ["pip", "install", ".[train]"]]
     assert all(re.search(rf"^{verb}: ", (ROOT / "Makefile").read_text(), re.MULTILINE) for verb in ("demo", "test"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["scripts"]["seealike"] == "seealike.cli:main"

@@ -197,7 +197,7 @@ def test_numbers_in_long_form(tmp_path):
         (
             lambda: figures.draw(xr.Dataset()),
             "this dataset does not say which measure it answers. Figures there are: cka, attention_distance, drift, "
-            "head_cka, localization, probe, receptive_field, skip_ratio.",
+            "head_cka, localization, probe, receptive_field, skip_ratio, accuracy.",
         ),
         (
             lambda: figures.draw(answer().drop_vars("cka_se"), error=True),

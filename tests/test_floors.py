@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 FLOORS = {
     6: ("cli", "notebook", "__main__"),
-    5: ("study", "plan", "answering"),
+    5: ("study", "plan", "answering", "training"),
     4: ("measures", "report"),
     3: ("statistics", "views", "figures", "claims", "laws"),
     2: ("kernel", "selection", "results", "surgery"),
@@ -27,6 +27,8 @@ BESIDE = {
     ("plan", "study"),
     ("answering", "plan"),
     ("answering", "study"),
+    ("training", "plan"),
+    ("training", "study"),
     ("__main__", "cli"),
     ("cli", "notebook"),
     ("selection", "kernel"),

@@ -20,6 +20,7 @@ PUBLIC = {
     "cka": "notebook",
     "features": "notebook",
     "laws": "laws",
+    "surgery": "surgery",
 }
 
 

@@ -187,6 +187,31 @@ def test_no_skip_splits():
     assert named.verdict == "undecided"
 
 
+def right(accuracies, tags) -> Answer:
+    """Accuracies of several models."""
+    coords, groups = {"model": list(accuracies)}, around(list(accuracies.values()))
+    models = {name: facts(own) for name, own in zip(accuracies, tags, strict=True)}
+    return planted("right", "accuracy", {"accuracy": (("model",), groups)}, coords, models, {"models": "*"})
+
+
+def test_middle_skips_are_needed():
+    def three(intact, edited, block="3", count=6):
+        tags = TRANSFORMER | {"without_skip": block}
+        return right({"vit": intact, "cut": edited}, [TRANSFORMER, tags]), blocks("cut", staged(count, 0.5), tags)
+
+    effects = both("middle_skips_needed", three(0.9, 0.86), three(0.86, 0.9))
+    assert effects == pytest.approx((0.04, -0.04))
+    assert decide("middle_skips_needed", *three(0.9, 0.86, "2")).verdict == "holds"
+    for block in ("1", "4", "5"):
+        early = decide("middle_skips_needed", *three(0.9, 0.86, block))
+        assert early.verdict == "not asked"
+        assert early.reason == f"it is about the middle third of the blocks, and block {block} of 6 is none of it"
+    named = decide("middle_skips_needed", *three(0.9, 0.86, "blocks.3"))
+    assert named.reason == "the tag without_skip is the number of a block, from 0"
+    missing = decide("middle_skips_needed", three(0.9, 0.8)[1], blocks("vit", staged(6, 0.5), TRANSFORMER))
+    assert missing.reason == 'needs an answer: measure = "accuracy", models = "vit"'
+
+
 MIXED = [[0.1, 0.9], [0.8, 0.9], [0.9, 1.0], [0.9, 1.0]]
 FAR = [[0.9, 0.9], [0.8, 0.9], [0.1, 1.0], [0.9, 1.0]]
 NEAR = [[0.1, 0.2], [0.3, 0.2], [0.9, 1.0], [0.9, np.nan]]
@@ -207,6 +232,18 @@ def test_less_data_less_local():
     assert effect == pytest.approx(0.4 / 4, abs=1e-3), "one head of four falls short of a half, by 0.4"
     base = TRANSFORMER | {"size": "base", "data": "10 %"}
     both("base_local_anyway", (heads("base", MIXED, base),), (heads("base", FAR, base),))
+
+
+def test_less_data_looks_farther():
+    def pair(much, less, own=TRANSFORMER):
+        return heads("much", much, own), heads("less", less, own | {"data": "10"})
+
+    farther = [[0.4, 0.9], [0.8, 0.9], [0.1, 1.0], [0.9, 1.0]]
+    assert both("data_brings_nearer", pair(MIXED, farther), pair(farther, MIXED)) == pytest.approx(
+        (0.3, -0.3), abs=1e-3
+    )
+    sized = decide("data_brings_nearer", *pair(MIXED, farther, TRANSFORMER | {"size": "base"}))
+    assert sized.verdict == "not asked", "of a base transformer the paper says otherwise"
 
 
 def test_the_uniform_distance_is_that_of_random_points_and_near_that_of_a_grid():
@@ -420,3 +457,75 @@ def test_a_reference_of_another_name_is_no_evidence():
 )
 def test_what_is_needed_is_said_as_a_study_writes_it(need: Need, models, words):
     assert need.words(models) == words
+
+
+def zoo(name: str) -> dict[str, str]:
+    """The tags of a network of the zoo, as a study writes them."""
+    named, _, seed = name.partition("-s")
+    kind, _, rest = named.partition("-")
+    family = {"vit": "transformer", "resnet": "CNN", "mixer": "mixer"}[kind]
+    tags = {"family": family, "seed": seed or "0", "read_out": "cls" if kind == "vit" and rest != "gap" else "gap"}
+    if rest.startswith("data"):
+        return tags | {"data": rest[5:]}
+    if rest.startswith("cut"):
+        return tags | {"without_skip": rest[4:]}
+    if rest in ("pre", "near", "far"):
+        return tags | {"pretrained": "some factors"} | ({} if rest == "pre" else {"finetuned": rest})
+    return tags | ({"trained_on": "noise"} if rest == "noise" else {})
+
+
+def repeated(*names: str) -> list[str]:
+    return [f"{name}{seed}" for name in names for seed in ("", "-s1")]
+
+
+def test_networks_tagged_as_those_of_the_zoo_decide_claims_over_seeds():
+    """Two repeats of each, three of vit and resnet; every question asked of all, drift of those of one seed."""
+    three = [f"{name}{seed}" for name in ("vit", "resnet") for seed in ("", "-s1", "-s2")]
+    others = repeated("vit-gap", "mixer", "vit-cut-1", "vit-cut-3", "vit-data-3", "vit-data-10", "vit-pre", "vit-noise")
+    nets, rng = three + others, np.random.default_rng(0)
+    accuracies = {n: (0.8 if "cut" in n else 0.9) + 0.01 * rng.random() for n in nets}
+    answers = [right(accuracies, map(zoo, nets))]
+    for n in nets:
+        far = (0.2 if "cut" in n or zoo(n)["family"] == "CNN" else 0.8) + 0.01 * rng.random()
+        answers.append(blocks(n, staged(6, far), zoo(n)))
+        if n.startswith("vit"):
+            near = 0.5 if "data" in n else 0.1
+            answers.append(heads(n, near + 0.01 * rng.random() + np.array(MIXED) / 10, zoo(n)))
+            answers.append(places(n, [0.5, (0.3 if "gap" in n else 0.8) + 0.01 * rng.random()], zoo(n)))
+    falling = np.array([1, 1, 0.95, 0.9, 0.9, 0.5])
+    for seed in ("", "-s1"):
+        for reference, of in (("vit", ("vit-data-3", "vit-data-10")), ("vit-pre", ("vit-near", "vit-far"))):
+            for n in of:
+                values = falling - 0.01 * rng.random() - (0.2 if "far" in n else 0)
+                answers.append(drift(n + seed, reference + seed, values, zoo(n + seed), zoo(reference + seed)))
+    found = [
+        one for one in decided(CLAIMS, answers) if one.verdict != "not asked" and "pre" not in " ".join(one.models)
+    ]
+    by_key: dict[str, list[Decided]] = {}
+    for one in found:
+        by_key.setdefault(one.claim.key.partition(".")[2], []).append(one)
+    assert {one.over for one in found} == {"networks"} and not [n for one in found for n in one.models if "noise" in n]
+    expected = {
+        "uniform": [("vit", 3), ("vit-gap", 2)],
+        "no_skip_splits": [("vit-cut-1", 2), ("vit-cut-3", 2)],
+        "middle_skips_needed": [("vit-cut-3", 2)],
+        "data_brings_nearer": [("vit-data-3", 2), ("vit-data-10", 2)],
+        "little_data_low_layers": [("vit-data-3", 2), ("vit-data-10", 2)],
+        "localised_more_than_gap": [("vit-gap", 2)],
+    }
+    for key, kinds in expected.items():
+        for one, (kind, count) in zip(by_key[key], kinds, strict=True):
+            assert sum(n in (kind, f"{kind}-s1", f"{kind}-s2") for n in one.models) == count, (key, one.models)
+    sure = (
+        "uniform",
+        "no_skip_splits",
+        "middle_skips_needed",
+        "data_brings_nearer",
+        "localised_more_than_gap",
+        "mixer",
+    )
+    assert {one.verdict for key in sure for one in by_key[key]} <= {"holds", "undecided"}
+    tuned = {one.claim.key: one for one in decided(CLAIMS, answers) if "vit-far" in one.models}
+    assert {one.over for one in tuned.values()} == {"networks"}
+    assert tuned["raghu2021.far_data_changes_more"].models == tuple(repeated("vit-near", "vit-pre", "vit-far"))
+    assert tuned["raghu2021.first_blocks_kept"].models == tuple(repeated("vit-far", "vit-pre"))

@@ -13,7 +13,7 @@ from scipy import stats
 from seealike import claims
 from seealike.claims.claim import Claim, Need, role
 from seealike.claims.evidence import best
-from seealike.claims.interval import Interval, over_images, over_networks
+from seealike.claims.interval import over_images
 from seealike.claims.networks import cast, trained
 from seealike.claims.verdict import _verdict, decided
 from seealike.errors import StudyError
@@ -131,25 +131,53 @@ def test_what_is_undefined_is_undecided():
     assert (found.verdict, found.reason) == ("undecided", "its answers hold no other")
 
 
-def test_three_repeats_of_each_network_make_networks_the_unit():
+def test_repeats_are_told_by_their_seed_or_by_their_source():
     ends = [(0.8, 0.3), (0.7, 0.35), (0.9, 0.2)]
     answers = []
     for i, (transformer, cnn) in enumerate(ends):
         answers.append(blocks(f"vit@{i}", staged(6, transformer), TRANSFORMER | {"seed": str(i)}, left=False))
         answers.append(blocks(f"resnet@{i}", staged(7, cnn), CNN, left=False))  # alike by their source
     (found,) = decided([UNIFORM], answers)
-    differences = [a - b for a, b in ends]
-    low, high = stats.t.interval(0.95, 2, np.mean(differences), stats.sem(differences))
+    welch = stats.ttest_ind(*zip(*ends, strict=True), equal_var=False).confidence_interval(0.95)
     assert (found.verdict, found.words, found.over) == ("holds", "holds", "networks")
-    assert (found.effect, found.low, found.high) == pytest.approx((np.mean(differences), low, high))
+    assert (found.low, found.high) == pytest.approx((welch.low, welch.high))
     assert len(found.models) == len(found.answers) == 6
 
 
-def test_two_repeats_are_judged_one_by_one():
-    answers = [*pair(), blocks("vit@1", staged(6, 0.2), TRANSFORMER)]
-    assert [one.verdict for one in decided([UNIFORM], answers)] == ["holds", "fails"]
-    assert over_networks([1.0, math.nan, 2.0]).reason == "a value that it rests on is undefined"
-    assert math.isnan(Interval(1.0).low)
+def median(cka: xr.Dataset) -> float:
+    return float(np.median(cka["cka"][0].values.round()))
+
+
+JUMPY = replace(UNIFORM, needs=(BLOCKS["transformer"],), effect=median, null=0.5, jumps=True)
+
+
+def test_an_effect_that_jumps_is_read_from_draws_around_the_answer():
+    """Two values of three decide a median: one is far above a half, one far below, the third is near it."""
+    values = around(np.tile([0.9, 0.1, 0.52], (3, 1)), spread=0.1)  # standard errors of 0.025
+    answer = blocks("vit", 0, TRANSFORMER, noise=values)
+    (still,) = decided([replace(JUMPY, jumps=False)], [answer])
+    assert (still.verdict, still.low, still.high) == ("holds", 1, 1), "the jackknife sees no spread"
+    (found,) = decided([JUMPY], [answer])
+    assert (found.verdict, found.effect, found.low, found.high) == ("undecided", 1, 0, 1)
+    (sure,) = decided([JUMPY], [blocks("vit", 0, TRANSFORMER, noise=values + np.array([0, 0, 0.3]))])
+    assert (sure.verdict, sure.low, sure.high) == ("holds", 1, 1)
+    holes = blocks("vit", 0, TRANSFORMER, noise=values)
+    assert holes.left_out is not None
+    holes.left_out["cka"][3, 0, 0] = np.nan
+    assert decided([JUMPY], [holes])[0].reason.endswith("undefined where some images are left out")
+
+
+def test_draws_of_a_mean_have_the_jackknife_s_interval():
+    """Of one pass, so that what both share cancels; of two, so that it does not."""
+    rng = np.random.default_rng(1)
+    shared = rng.normal(size=(16, 1, 1))
+    noise = [staged(n, far) + 0.1 * shared + 0.05 * rng.normal(size=(16, n, n)) for n, far in ((6, 0.8), (7, 0.3))]
+    for more in ({}, {"seed": 1}):
+        answers = [blocks("vit", 0, TRANSFORMER, noise=noise[0]), blocks("resnet", 0, CNN, noise=noise[1], **more)]
+        plain, drawn = (over_images(replace(UNIFORM, jumps=jumps), answers) for jumps in (False, True))
+        assert drawn.effect == plain.effect and drawn.low < drawn.effect < drawn.high
+        assert drawn.high - drawn.low == pytest.approx(plain.high - plain.low, rel=0.15)
+        assert (drawn.high + drawn.low) / 2 == pytest.approx(plain.effect, abs=0.15 * (plain.high - plain.low))
 
 
 def test_an_answer_about_all_pairs_serves_both_sides_and_either_way_round():
@@ -229,6 +257,14 @@ def test_networks_that_were_altered_stand_only_for_roles_that_name_it():
     chosen = list(cast((role(family="transformer"), cut), networks))
     assert [[n.name for (n,) in one] for one in chosen] == [["vit", "cut"]]
     assert cut.words == 'family = "transformer", without_skip = "..."'
+    noise = trained([blocks("noise", staged(6, 0.1), TRANSFORMER | {"trained_on": "noise"})])
+    assert list(cast((role(family="transformer"),), noise)) == []
+
+
+def test_a_role_may_want_that_a_tag_is_not_there():
+    without = role(family="transformer", size=None)
+    assert without.fits(TRANSFORMER) and not without.fits(TRANSFORMER | {"size": "base"})
+    assert without.words == 'family = "transformer"'
 
 
 def test_less_data_means_as_little_for_every_role():

@@ -11,7 +11,7 @@ import seealike
 from seealike import zoo
 from seealike.images.sources import SCHEMES, Images, Pictures, open_images
 from seealike.plan.preparing import rooted
-from seealike.study.toml import _images, load_study, tomllib
+from seealike.study.toml import images_source, load_study, tomllib
 
 PAGE = (Path(__file__).parents[2] / "docs" / "images.md").read_text("utf8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -58,7 +58,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", TABLES)
 def test_what_the_page_shows_can_be_opened(at, text):
     for name, entry in tomllib.loads(text)["images"].items():
-        source = _images(name, entry)
+        source = images_source(name, entry)
         if source.source != "hub:uoft-cs/cifar10":  # not without a network
             assert isinstance(open_images(rooted(source.source, str(at)), **source.options), Images | Pictures)
 

@@ -419,7 +419,7 @@ def write(path, text):
         ("{at}/cot", "There is no 'cot' in .*. Closest: cat. Images are folder:PATH"),
         ("{at}/cat/a.png", "is neither a folder, a parquet file nor a tar. Write folder:PATH"),
         ("foldr:{at}", "unknown kind of images 'foldr'. Closest: folder. Write folder:PATH, parquet:PATH, webd"),
-        ("http://cats", "unknown kind of images 'http'. There are: folder, parquet, hub, webdataset, scenes."),
+        ("http://cats", "unknown kind of images 'http'. There are: folder, parquet, hub, webdataset, scenes, noise."),
         ("{at}/minne.py:noise", "There is no 'minne.py' in .*. Closest: mine.py."),
         ("{at}/folder.py:noise", "this is a folder"),
         ("{at}/mine.py:nois", "no function 'nois' in .*mine.py. Closest: noise."),

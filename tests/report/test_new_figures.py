@@ -67,6 +67,7 @@ def test_plain_words_say_what_was_asked(page):
         "head_cka: how alike the heads of vit:blocks.0.attn, from the most local to all, and the 10 layers",
         "receptive_field: which part of the image the centre of each layer of vit depends on",
         "localization: which patch of the image each token of vit is most like",
+        "accuracy: how often the class that each of resnet and data-3 and vit and cut-3 and data-10 and cut-1 and",
         "probe: how well a linear probe on each layer of vit tells the classes (features token by token)",
     ):
         assert page.text.count(sentence) == 2
@@ -84,6 +85,21 @@ def test_skip_ratios_are_lines_of_cls_and_spatial_tokens_and_a_heatmap_of_all(dr
     assert every["columns"]["names"][:2] == ["CLS", "1"] and every["rows"]["title"] == "residual of vit"
     assert not drawn["skip_ratio-cosine_branch-tokens"]["log"]
     assert "The error of a mean over tokens is given as the mean of theirs, the most that it can be." in page.text
+
+
+def test_accuracies_are_points_a_network_and_a_table_of_what_was_lost(drawn, page):
+    answer, points = small_answers.accuracy(), drawn["accuracy-accuracy"]
+    named = ["resnet", "vit", "cut-1", "cut-3", "data-10", "data-3", "pre", "tuned"]
+    assert (points["kind"], points["columns"]["names"], points["rows"]["names"]) == ("points", named, ["1", "2"])
+    assert points["columns"]["title"] == "model" and points["rows"]["what"] == "repeat"
+    np.testing.assert_array_equal(points["values"][0], answer.accuracy.sel(model=named).values.astype("f4"))
+    second = points["values"][1]
+    assert second[1] == np.float32(answer.accuracy.sel(model="vit-s1")) and np.isnan(np.delete(second, 1)).all()
+    np.testing.assert_allclose(points["errors"][0], points["values"][0] / 20, rtol=1e-6)
+    at = answer.accuracy.to_series()
+    cells = (f"{at['cut-3']:.4f}", f"{(at['vit'] + at['vit-s1']) / 2 - at['cut-3']:.4f}")
+    assert all(cell in page.text for cell in cells)
+    assert "Undefined" not in page.text.split("accuracy: how often")[-1].split("probe: how")[0]
 
 
 def test_tokens_that_are_not_there_are_not_undefined_and_too_many_are_thinned(tmp_path):

@@ -12,6 +12,7 @@ from seealike.kernel import GROUPS, Measure
 from seealike.models.sources import ModelSource
 from seealike.plan import Plan, Question
 from seealike.plan.passes import Pass
+from seealike.surgery import Trainable
 
 SHOWN = 20  # names of unreadable images kept in an answer
 BARE = ("model", "reference")  # coordinates and attributes that are names of models by themselves
@@ -62,6 +63,7 @@ def _model(plan: Plan, run: Pass, name: str) -> dict[str, Any]:
         "input": list(graph.size),
         "preprocessing": run.preprocessings[name].text if run.images.as_given is None else "as given",
         "tags": dict(written.tags),
+        **({"edits": list(built.edits)} if built.edits else {}),
     }
 
 
@@ -71,6 +73,7 @@ def _first_line(measure: Measure) -> str:
 
 
 def _class(source: Any) -> str:
+    source = source.network if isinstance(source, Trainable) else source
     return source if isinstance(source, str) else f"{type(source).__module__}.{type(source).__qualname__}"
 
 
@@ -78,6 +81,7 @@ def notes(plan: Plan, run: Pass, question: Question, answer: xr.Dataset) -> list
     """What a reader of the answer must know, in words."""
     found = list(answer.attrs.get("notes", []))
     found += [f"{n}: {plan.built[n].weights}" for n in question.models if "untrained" in plan.built[n].weights]
+    found += [f"{n}: edited, {', '.join(plan.built[n].edits)}" for n in question.models if plan.built[n].edits]
     if run.failed:
         found.append(f"{len(run.failed)} of {run.count} images could not be read and were left out")
     short = run.count % run.batch if run.count and run.batch else 0

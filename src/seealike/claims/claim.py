@@ -8,26 +8,34 @@ from typing import Literal
 import xarray as xr
 
 # what was done to a network, or withheld from it: one with such a tag stands only for roles that name the tag
-DEPARTURES = ("data", "finetuned", "without_skip")
+DEPARTURES = ("data", "finetuned", "without_skip", "trained_on")
 
-Wanted = str | EllipsisType
+Wanted = str | EllipsisType | None
 
 
 @dataclass(frozen=True)
 class Role:
-    """The networks that a claim is about: trained ones whose tags say so. `...`: the tag, whatever its value."""
+    """The networks that a claim is about: trained ones whose tags say so.
+
+    `...`: the tag, whatever its value; None: no such tag.
+    """
 
     tags: tuple[tuple[str, Wanted], ...]
 
     def fits(self, tags: dict[str, str]) -> bool:
         named = dict(self.tags)
         departs = any(tag in tags and tag not in named for tag in DEPARTURES)
-        return not departs and all(tag in tags and want in (..., tags[tag]) for tag, want in self.tags)
+        return not departs and all(_meets(tags.get(tag), want) for tag, want in self.tags)
 
     @property
     def words(self) -> str:
         """As a study writes it: `family = "transformer", read_out = "gap"`."""
-        return ", ".join(f'{tag} = "{"..." if want is ... else want}"' for tag, want in self.tags)
+        written = ((tag, "..." if want is ... else want) for tag, want in self.tags if want is not None)
+        return ", ".join(f'{tag} = "{want}"' for tag, want in written)
+
+
+def _meets(value: str | None, want: Wanted) -> bool:
+    return value is not None if want is ... else value == want
 
 
 def role(**tags: Wanted) -> Role:
@@ -75,7 +83,11 @@ def _of_drift(need: Need, models: tuple[str, ...]) -> list[str]:
     return [f'models = "{models[0]}"', f'reference = "{models[-1]}"']
 
 
-KEYS = {"cka": _of_pairs, "head_cka": _of_heads, "drift": _of_drift}
+def _of_several(need: Need, models: tuple[str, ...]) -> list[str]:
+    return [f'models = "{models[0]}"']
+
+
+KEYS = {"cka": _of_pairs, "head_cka": _of_heads, "drift": _of_drift, "accuracy": _of_several}
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,8 @@ class Claim:
     """A sentence of a paper in our words, and the effect that decides it: a number read from the answers to `needs`.
 
     It holds where the effect is `claimed` (">", "<", ">=", "<=") than `null`. Written before it was first run.
+    `jumps` marks an effect that stays put while what it rests on moves, and then leaps: a median, a rank. `beside` says
+    of answers, where they are about networks that the sentence does not mean, why; else "".
     """
 
     key: str  # "raghu2021.uniform"
@@ -93,6 +107,8 @@ class Claim:
     claimed: Literal[">", "<", ">=", "<="] = ">"
     null: float = 0.0
     unit: str = ""
+    jumps: bool = False
+    beside: Callable[..., str] = lambda *answers: ""
 
     @property
     def paper(self) -> str:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from seealike.claims.claim import Need
 from seealike.errors import RunError
+from seealike.maths.jackknife import deviations
 from seealike.results import Results
 
 BY_DEFAULT = {"localization": "@block"}  # what measures take where a study names no layers
@@ -61,6 +62,25 @@ class Answer:
     def without(self, group: int) -> xr.Dataset:
         """The answer from all batches but those of a group; a variable that was too large for that is missing."""
         return self._texts.assign({name: (dims, values[group]) for name, dims, values in self._numbers})
+
+    def moved(self, steps: np.ndarray) -> xr.Dataset:
+        """The answer as other images might have it: moved by a normal number of standard errors for each group.
+
+        The variance of what that gives is the jackknife's, and so are the covariances of any two numbers.
+        """
+        return self._texts.assign(
+            {
+                name: (dims, self.whole[name].transpose(*dims).values + np.tensordot(steps, one, 1))
+                for name, dims, one in self._deviations
+            }
+        )
+
+    @cached_property
+    def _deviations(self) -> list[tuple[Hashable, tuple[Hashable, ...], np.ndarray]]:
+        assert self.left_out is not None
+        sizes = self.left_out["images"].values.tolist()
+        wholes = {name: self.whole[name].transpose(*dims).values for name, dims, _ in self._numbers}
+        return [(name, dims, deviations(wholes[name], list(values), sizes)) for name, dims, values in self._numbers]
 
     @cached_property
     def _texts(self) -> xr.Dataset:
@@ -125,7 +145,7 @@ def _narrowed(data: xr.Dataset, models: tuple[str, ...]) -> xr.Dataset | None:
     kept = {name: facts for name, facts in (data.attrs.get("models") or {}).items() if name in models}
     data = data.assign_attrs(models=kept)
     if "model" in data.dims:
-        there = data.attrs.get("reference") == models[-1] and models[0] in data["model"].values
+        there = data.attrs.get("reference", models[-1]) == models[-1] and models[0] in data["model"].values
         return data.sel(model=models[0]) if there else None
     if {"layer_a", "layer_b"} <= set(data.dims):
         return _chosen(data, layer_a=models[0], layer_b=models[-1]) or _chosen(

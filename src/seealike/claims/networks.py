@@ -7,7 +7,6 @@ from itertools import product
 from seealike.claims.claim import DEPARTURES, Role
 from seealike.claims.evidence import Answer
 
-SEVERAL = 3  # networks alike but for their seed, from which on the interval is over networks
 REPEATS = ("seed", "checkpoint")  # tags that tell repeats of one network apart
 
 
@@ -18,6 +17,7 @@ class Network:
     name: str
     source: str
     tags: tuple[tuple[str, str], ...]
+    fingerprint: str = ""  # of its weights and operations
 
     @property
     def told(self) -> dict[str, str]:
@@ -38,29 +38,47 @@ def trained(answers: Iterable[Answer]) -> list[Network]:
     """Every trained network that some answer is about; untrained ones bear out no claim about trained ones."""
     models: dict[str, Mapping] = {name: facts for answer in answers for name, facts in answer.models.items()}
     return [
-        Network(name, str(facts.get("source", "")), tuple(sorted((facts.get("tags") or {}).items())))
+        Network(
+            name,
+            str(facts.get("source", "")),
+            tuple(sorted((facts.get("tags") or {}).items())),
+            str(facts.get("fingerprint", "")),
+        )
         for name, facts in models.items()
         if "untrained" not in str(facts.get("weights", ""))
     ]
 
 
 def cast(roles: tuple[Role, ...], networks: Iterable[Network]) -> Iterator[tuple[Group, ...]]:
-    """Every way to fill the roles: with three or more repeats of a network each, or with one network each."""
+    """Every way to fill the roles: with a group of repeats of one network each."""
     networks = list(networks)
     groups = [_groups([n for n in networks if role.fits(n.told)]) for role in roles]
-    for chosen in product(*groups):
-        if not _comparable(roles, [group[0] for group in chosen]):
-            continue
-        if all(len(group) >= SEVERAL for group in chosen):
-            yield chosen
-        else:
-            yield from (tuple((network,) for network in networks) for networks in product(*chosen))
+    yield from (chosen for chosen in product(*groups) if _comparable(roles, [group[0] for group in chosen]))
+
+
+def together(roles: tuple[Role, ...], chosen: tuple[Group, ...]) -> Iterator[Group]:
+    """Every network of each role with every one of the others; of fine-tuned ones, only those of one seed.
+
+    A network that was fine-tuned is compared with the one that it came from, and not with a repeat of that.
+    """
+    for networks in product(*chosen):
+        seeds = {network.told["seed"] for network in networks if "seed" in network.told}
+        if not descends(roles) or len(seeds) <= 1:
+            yield networks
+
+
+def descends(roles: tuple[Role, ...]) -> bool:
+    """Whether networks of some of the roles were made from those of others."""
+    return any(tag == "finetuned" for role in roles for tag, _ in role.tags)
 
 
 def _groups(networks: list[Network]) -> list[Group]:
+    """Repeats of one network each; the same weights under a second name are no repeat, and apart."""
     kinds: dict[tuple, list[Network]] = {}
     for network in networks:
-        kinds.setdefault(network.kind, []).append(network)
+        own = network.fingerprint or network.name
+        copies = sum((n.fingerprint or n.name, n.kind) == (own, network.kind) for k in kinds.values() for n in k)
+        kinds.setdefault((network.kind, copies), []).append(network)
     return [tuple(group) for group in kinds.values()]
 
 

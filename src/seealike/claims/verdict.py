@@ -1,13 +1,15 @@
 """What the answers of a folder decide: claim by claim, network by network."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from seealike.claims.claim import Claim
+from seealike.claims.claim import Claim, Need
+from seealike.claims.crossing import Cast, design
 from seealike.claims.evidence import Answer, best
-from seealike.claims.interval import Interval, over_images, over_networks
-from seealike.claims.networks import SEVERAL, Group, cast, trained
+from seealike.claims.interval import Interval, of_whole, over_images, over_networks
+from seealike.claims.networks import Group, cast, descends, together, trained
 
 NOT_ASKED, UNDECIDED, HOLDS, FAILS = "not asked", "undecided", "holds", "fails"
 
@@ -17,7 +19,7 @@ class Decided:
     """A claim with its verdict: which networks and answers it rests on, the effect, its 95 % interval.
 
     The interval is over images for single networks, and the verdict is then about them alone; it is over networks
-    where each role had three or more. `reason` says why a claim is undecided, or what would have to be asked.
+    where each role had two or more. `reason` says why a claim is undecided, or what would have to be asked.
     """
 
     claim: Claim
@@ -39,47 +41,63 @@ class Decided:
         return f"{self.verdict} for {reach}"
 
 
+@dataclass(frozen=True, eq=False)
+class Case:
+    """The networks of each role and the answers about them, or `reason`: why the claim cannot be read of them."""
+
+    models: Cast
+    answers: tuple[Answer, ...] = ()
+    reason: str = ""
+
+
+Find = Callable[[Need, Cast], Answer | None]
+
+
 def decided(claims: Iterable[Claim], answers: Sequence[Answer]) -> list[Decided]:
     """Every claim, once for each way to fill its roles that was asked about."""
-    networks = trained(answers)
+    networks, find = trained(answers), cache(lambda need, about: best(answers, need, about))
     found = []
     for claim in claims:
-        several = [_judged(claim, chosen, answers) for chosen in cast(claim.roles, networks)]
+        several = [one for chosen in cast(claim.roles, networks) for one in _judged(claim, chosen, find)]
         asked = [one for one in several if one.verdict != NOT_ASKED]
         found += asked or several[:1] or [_without_networks(claim, [n.told for n in networks])]
     return found
 
 
-def _judged(claim: Claim, chosen: tuple[Group, ...], answers: Sequence[Answer]) -> Decided:
-    """One way to fill the roles: network by network if each has repeats, else the one of each."""
-    casts = [tuple(network.name for network in networks) for networks in zip(*chosen, strict=False)]
-    if len(casts) < SEVERAL:
-        return _of_one(claim, casts[0], answers)
-    each = [_of_one(claim, models, answers) for models in casts]
-    asked = [one for one in each if one.verdict != NOT_ASKED]
-    if len(asked) < SEVERAL:
-        return (asked or each)[0]
-    interval = over_networks([one.effect for one in asked])
-    models, names = (tuple(dict.fromkeys(x for one in asked for x in of(one))) for of in (_models, _answers))
-    return _with_verdict(claim, interval, models, names, "networks")
+def _judged(claim: Claim, chosen: tuple[Group, ...], find: Find) -> list[Decided]:
+    """One way to fill the roles: once over networks if each has repeats, else network by network over images."""
+    cases = [_case(claim, tuple(n.name for n in networks), find) for networks in together(claim.roles, chosen)]
+    asked = {case.models: case for case in cases if not case.reason}
+    if not asked:
+        return [Decided(claim, NOT_ASKED, case.models, reason=case.reason) for case in cases[:1]]
+    crossed = design(list(asked))
+    if crossed is None:
+        return [_with_verdict(claim, over_images(claim, case.answers), [case], "images") for case in asked.values()]
+    used = [asked[models] for models in crossed.casts]
+    wholes = [of_whole(claim, case.answers) for case in used]
+    unread = next((one for one in wholes if one.reason), None)
+    return [_with_verdict(claim, unread or over_networks(crossed, [one.effect for one in wholes]), used, "networks")]
 
 
-def _of_one(claim: Claim, models: tuple[str, ...], answers: Sequence[Answer]) -> Decided:
+def _case(claim: Claim, models: Cast, find: Find) -> Case:
     playing = dict(zip(claim.roles, models, strict=True))
     evidence = []
     for need in claim.needs:
         about = tuple(playing[role] for role in need.roles)
-        answer = best(answers, need, about)
+        answer = find(need, about)
         if answer is None:
-            return Decided(claim, NOT_ASKED, models, reason=f"needs an answer: {need.words(about)}")
+            return Case(models, reason=f"needs an answer: {need.words(about)}")
         evidence.append(answer)
-    names = tuple(dict.fromkeys(answer.name for answer in evidence))
-    return _with_verdict(claim, over_images(claim, evidence), models, names, "images")
+    return Case(models, tuple(evidence), claim.beside(*(answer.whole for answer in evidence)))
 
 
-def _with_verdict(claim: Claim, found: Interval, models: tuple[str, ...], names: tuple[str, ...], over: str) -> Decided:
+def _with_verdict(claim: Claim, found: Interval, cases: Sequence[Case], over: str) -> Decided:
+    models = tuple(
+        dict.fromkeys(name for names in zip(*(case.models for case in cases), strict=True) for name in names)
+    )
+    answers = tuple(dict.fromkeys(answer.name for case in cases for answer in case.answers))
     verdict = _verdict(claim, found.low, found.high)
-    return Decided(claim, verdict, models, names, found.effect, found.low, found.high, over, found.reason)
+    return Decided(claim, verdict, models, answers, found.effect, found.low, found.high, over, found.reason)
 
 
 def _verdict(claim: Claim, low: float, high: float) -> str:
@@ -103,12 +121,5 @@ def _without_networks(claim: Claim, tags: list[dict[str, str]]) -> Decided:
     if missing:
         return Decided(claim, NOT_ASKED, reason=f"needs a trained model with tags = {{ {missing[0].words} }}")
     words = " and ".join(f"{{ {role.words} }}" for role in claim.roles)
-    return Decided(claim, NOT_ASKED, reason=f"needs models that are alike but for these tags: {words}")
-
-
-def _models(one: Decided) -> tuple[str, ...]:
-    return one.models
-
-
-def _answers(one: Decided) -> tuple[str, ...]:
-    return one.answers
+    seed = ", and of one seed" if descends(claim.roles) else ""
+    return Decided(claim, NOT_ASKED, reason=f"needs models that are alike but for these tags: {words}{seed}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from seealike.cli.options import Batch, Device, Dtype, Images, Memory, Out, Pretrained, Take, Workers
+from seealike.cli.training import train
 from seealike.errors import SeealikeError, StudyError
 
 app = typer.Typer(
@@ -170,6 +171,9 @@ def features(
     out.parent.mkdir(parents=True, exist_ok=True)
     found.to_netcdf(out, engine="h5netcdf")
     print(f"{out}: {found.sizes['image']} images, {sum(not str(n).startswith('images:') for n in found)} layers")
+
+
+app.command()(train)
 
 
 @app.command()

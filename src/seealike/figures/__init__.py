@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from seealike.errors import StudyError, closest
+from seealike.figures.accuracy import accuracy
 from seealike.figures.answers import errors, title
 from seealike.figures.curves import Line, curves
 from seealike.figures.drift import drift
@@ -60,4 +61,5 @@ DRAWN: dict[str, Callable[..., Figure]] = {
     "probe": probe,
     "receptive_field": receptive_field,
     "skip_ratio": skip_ratio,
+    "accuracy": accuracy,
 }

@@ -13,6 +13,7 @@ from seealike.images.dataset import Dataset
 from seealike.images.folder import Folder
 from seealike.images.hub import Hub, HubStream
 from seealike.images.indexed import CorruptImage, Images
+from seealike.images.noise import Noise
 from seealike.images.parquet import Parquet
 from seealike.images.paths import missing
 from seealike.images.pictures import Pictures
@@ -40,18 +41,25 @@ __all__ = [
 ]
 
 Source = Images | Stream | Pictures
-SCHEMES = {"folder": Folder, "parquet": Parquet, "hub": Hub, "webdataset": WebDataset, "scenes": Scenes}
+SCHEMES = {
+    "folder": Folder,
+    "parquet": Parquet,
+    "hub": Hub,
+    "webdataset": WebDataset,
+    "scenes": Scenes,
+    "noise": Noise,
+}
 STREAMED = {"hub": HubStream, "webdataset": WebDatasetStream}  # what `stream = true` makes of them
-WAYS = "folder:PATH, parquet:PATH, webdataset:PATTERN, hub:OWNER/NAME, scenes:NUMBER or file.py:function"
+WAYS = "folder:PATH, parquet:PATH, webdataset:PATTERN, hub:OWNER/NAME, scenes:NUMBER, noise:NUMBER or file.py:function"
 
 
 def open_images(source: Any, **options: Any) -> Source:
     """The images that a source means; `options` are the fields of its class (`split`, `image_column`, ...).
 
     A source is `folder:PATH`, `parquet:PATH` (or a pattern), `webdataset:PATTERN` of tars, `hub:OWNER/NAME`,
-    `scenes:NUMBER`, a plain path to the first three, `file.py:function` whose function returns any of these, a tensor,
-    an object with a length and an index, or what is iterated in batches (a DataLoader). `stream=True` streams tars and
-    data sets of the hub.
+    `scenes:NUMBER`, `noise:NUMBER`, a plain path to the first three, `file.py:function` whose function returns any of
+    these, a tensor, an object with a length and an index, or what is iterated in batches (a DataLoader). `stream=True`
+    streams tars and data sets of the hub.
     """
     if isinstance(source, Source):
         return _made(source, options)

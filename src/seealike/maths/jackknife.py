@@ -19,9 +19,20 @@ def jackknife(whole: np.ndarray, left_out: Sequence[np.ndarray], sizes: Sequence
     >>> (x.std(ddof=1) / 2).round(6).item()
     1.547848
     """
+    return np.asarray(np.sqrt((deviations(whole, left_out, sizes) ** 2).sum(0)))
+
+
+def deviations(whole: np.ndarray, left_out: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
+    """What each group adds to the error (group, ...): (t_j - mean) / sqrt(g (h_j - 1)), whose squares add up to var.
+
+    The products of those of two readings add up to their covariance.
+
+    >>> deviations(np.array(2.0), [np.array(1.0), np.array(3.0)], [5, 5]).round(4)
+    array([ 0.7071, -0.7071])
+    """
     share = np.asarray(sizes, float) / np.sum(sizes)
     h = (1 / share).reshape(-1, *[1] * np.ndim(whole))
     without = np.stack(list(left_out))
     mean = len(without) * whole - ((1 - 1 / h) * without).sum(0)
     pseudo = h * whole - (h - 1) * without
-    return np.asarray(np.sqrt(((pseudo - mean) ** 2 / (h - 1)).mean(0)))
+    return (pseudo - mean) / np.sqrt(len(without) * (h - 1))

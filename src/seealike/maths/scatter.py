@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-BLOCK = 1 << 22  # numbers that are centred at a time
+BLOCK = 1 << 20  # numbers that are centred at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +42,12 @@ class Scatter:
         """Become the sums of these images: of features centred exactly, products in the precision of `xx`."""
         self.count.fill_(len(rows))
         self.classes.copy_(torch.bincount(labels, minlength=len(self.classes)))
-        self.mean.copy_(rows.sum(0, dtype=torch.float64) / max(len(rows), 1))
-        self.xy.zero_()
+        for part in (self.mean, self.xx, self.xy):
+            part.zero_()
         step = max(1, BLOCK // max(rows[:, 0].numel(), 1))
-        for first in range(0, len(self.mean), step):
+        for first in range(0, len(self.mean) if len(rows) else 0, step):
             tokens = slice(first, first + step)
-            centred = (rows[:, tokens] - self.mean[tokens]).to(self.xx.dtype)
+            centred, self.mean[tokens] = _centred(rows[:, tokens].to(self.xx.dtype))
             torch.bmm(centred.permute(1, 2, 0), centred.transpose(0, 1), out=self.xx[tokens])
             self.xy[:, tokens].index_add_(0, labels, centred)
 
@@ -55,3 +55,15 @@ class Scatter:
         """A copy of some tokens' sums, in float64."""
         parts = self.mean[tokens], self.xx[tokens], self.xy[:, tokens]
         return Scatter(self.count.double(), self.classes.double(), *(p.to(torch.float64, copy=True) for p in parts))
+
+
+def _centred(rows: Float[Tensor, "images tokens features"]) -> tuple[Tensor, Tensor]:
+    """The features less their mean, and that mean in float64.
+
+    From the first image on, so that nothing is lost where a mean is far larger than the spread, and what is the same
+    for all images is zero.
+    """
+    first = rows[0]
+    rows = rows - first
+    rest = rows.mean(0)
+    return rows.sub_(rest), first.double() + rest

@@ -1,5 +1,6 @@
 """Every question by its name. A new measure is one file and one line here."""
 
+from seealike.measures.accuracy import Accuracy
 from seealike.measures.attention_distance import AttentionDistance
 from seealike.measures.cka import CKA
 from seealike.measures.drift import Drift
@@ -11,5 +12,5 @@ from seealike.measures.skip_ratio import SkipRatio
 
 MEASURES = {
     measure.name: measure
-    for measure in (CKA, AttentionDistance, Drift, SkipRatio, HeadCKA, Localization, ReceptiveField, Probe)
+    for measure in (CKA, AttentionDistance, Drift, SkipRatio, HeadCKA, Localization, ReceptiveField, Probe, Accuracy)
 }

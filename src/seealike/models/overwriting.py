@@ -27,10 +27,10 @@ def restored(module: GraphModule) -> Iterator[None]:
 
 
 def _overwritten(module: GraphModule) -> list[Node]:
-    return [_base(n) for node in module.graph.nodes if overwrites(node) for n in written(node)]
+    return [behind(n) for node in module.graph.nodes if overwrites(node) for n in written(node)]
 
 
-def _base(node: Node) -> Node:
+def behind(node: Node) -> Node:
     """The tensor whose memory a view looks at."""
     while node.op == "call_function" and (node.target in REARRANGEMENT or is_identity(node)):
         node = node.all_input_nodes[0]

@@ -28,13 +28,13 @@ class Trace:
     size: tuple[int, ...]
 
 
-def trace(module: nn.Module, size: tuple[int, ...], name: str = "the model") -> Trace:
-    """`module` in evaluation mode as a graph for images of `size` (channels, height, width).
+def trace(module: nn.Module, size: tuple[int, ...], name: str = "the model", training: bool = False) -> Trace:
+    """`module` as a graph for images of `size` (channels, height, width), in evaluation mode or to be trained.
 
-    The graph's parameters are the module's own; its buffers are copies; the module itself keeps its
-    mode, its hooks and its device, and the random state is as before.
+    A graph keeps the mode in which it was traced. Its parameters are the module's own; its buffers are copies; the
+    module itself keeps its mode, its hooks and its device, and the random state is as before.
     """
-    owned = copy_for_reading(module)
+    owned = copy_for_reading(module).train(training)
     images = torch.zeros(TRACED_IMAGES, *size, **like(module))
     with quiet(), torch.random.fork_rng(devices=_cuda(images)), torch.enable_grad():
         try:

@@ -18,6 +18,7 @@ from seealike.models.sources import Built, ModelSource, build, built_from
 from seealike.models.trace import like
 from seealike.plan.passes import ImageSet, Machine
 from seealike.study import Study
+from seealike.surgery import Edit, Trainable, edited, parse
 
 PATHS = ("folder", "parquet", "webdataset")  # schemes that a path follows
 
@@ -67,16 +68,26 @@ def rooted(source: Any, folder: str) -> Any:
 
 def built(name: str, study: Study, machine: Machine, untrained_if_unfetchable: bool) -> Built:
     source = study.models[name]
-    if isinstance(source, nn.Module):
+    if isinstance(source, Trainable):
+        built = replace(built_from(source.network), edits=tuple(map(str, source.edits)))
+    elif isinstance(source, nn.Module):
         built = built_from(source)
     else:
         source = source if isinstance(source, ModelSource) else ModelSource(source)
+        _edits(name, source.edit)  # known to be wrong before anything is fetched
         fallback = untrained_if_unfetchable
         built = build(name, source, folder=study.folder, seed=study.seed, untrained_if_unfetchable=fallback)
     here = like(built.module).get("device", torch.device("cpu"))
     if here == torch.device(machine.device):
         return built
     return replace(built, module=copy.deepcopy(built.module).to(machine.device))
+
+
+def _edits(name: str, texts: tuple[str, ...]) -> list[Edit]:
+    try:
+        return [parse(text) for text in texts]
+    except StudyError as error:
+        raise StudyError(f"models.{name}.edit: {error}") from None
 
 
 def prepared(
@@ -90,7 +101,8 @@ def prepared(
         preprocessings[name] = shared(own) if study.crop == "shared" and tensor is None else own
         size = tuple(tensor.shape) if tensor is not None else (model.channels, *_size(images, own))
         if (name, size) not in graphs:
-            graphs[name, size] = Graph.of(model.module, size, name)
+            graph = Graph.of(model.module, size, name)
+            graphs[name, size] = edited(graph, _edits(name, model.edits)) if model.edits else graph
         traced[name] = graphs[name, size]
     return traced, preprocessings
 

@@ -37,9 +37,8 @@ def heatmap(array: xr.DataArray, error: xr.DataArray | None, scale: Scale | None
 
 
 def points(array: xr.DataArray, error: xr.DataArray | None) -> Figure:
-    """One point a head, above its layer."""
-    turned = array.transpose("head", "layer")
-    return _figure("points", turned, None if error is None else error.transpose("head", "layer"))
+    """One point an element of the second dimension, above its element of the first: a head above its layer."""
+    return _figure("points", array.T, None if error is None else error.T)
 
 
 def curve(array: xr.DataArray, error: xr.DataArray | None, at: xr.DataArray | None = None) -> Figure:

@@ -71,8 +71,8 @@ def _errors(errors: np.ndarray | None, counted: np.ndarray, its_unit: str) -> li
 
 
 def _padding(array: xr.DataArray, defined: np.ndarray) -> int:
-    """Values that are not there because a layer has fewer heads or tokens than another: those after its last."""
-    if array.ndim != 2 or array.dims[1] not in ("head", "token"):
+    """Values that are not there: a layer has fewer heads or tokens than another, a network fewer repeats."""
+    if array.ndim != 2 or array.dims[1] not in ("head", "token", "repeat"):
         return 0
     last = (np.flatnonzero(row)[-1] for row in defined if row.any())
     return sum(defined.shape[1] - 1 - int(place) for place in last)

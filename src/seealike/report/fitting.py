@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from seealike.figures.accuracy import rows
 from seealike.figures.choosing import evenly
 from seealike.figures.head_cka import most_local
 from seealike.figures.tokens import SPATIAL, by_kind, unplaced
 from seealike.report import drawing, maps
 from seealike.report.alike import Pair, alike
-from seealike.report.naming import numbered
+from seealike.report.naming import called, numbered
 
 CELLS = 1_000_000  # a larger variable is described, not drawn: the page would not open
 TOKENS = 400  # columns of a heatmap
@@ -30,6 +31,7 @@ class Panel:
     key: str = ""  # sets it apart from the other figures of its variable
     what: str = ""
     left_out: str = ""
+    table: tuple[tuple[str, ...], ...] = ()  # its head, then its rows
 
 
 def fitting(
@@ -48,6 +50,8 @@ def fitting(
         return _tokens(array, error, answer["place_y"])
     if array.size > CELLS:
         return []
+    if dims == {"model"}:
+        return [_networks(array, answer)]
     if dims == {"subset", "layer_b"}:
         return _subsets(array, error, answer)
     return _plain(array, error, scale)
@@ -129,6 +133,29 @@ def _every_token(array: xr.DataArray, error: xr.DataArray | None, place: xr.Data
 
 def _chosen(array: xr.DataArray, place: xr.DataArray) -> list[int]:
     return sorted({*evenly(array.sizes["token"], TOKENS), *unplaced(array, place)})
+
+
+def _networks(array: xr.DataArray, answer: xr.Dataset) -> Panel:
+    """A point a repeat above its network; in the table what each lost against the whole one."""
+    found = rows(answer, str(array.name))
+    most = max(len(row.values) for row in found)
+    coords = {"model": [row.line.label for row in found], "repeat": np.arange(1, most + 1)}
+    values, errors = (
+        xr.DataArray(_padded(several, most), coords, ("model", "repeat"), array.name, array.attrs)
+        for several in ([row.values for row in found], [row.errors for row in found])
+    )
+    known = errors if bool(errors.notnull().any()) else None
+    told = [(row.line.label, str(len(row.values)), f"{row.mean:.4f}", _lost(row.lost)) for row in found]
+    table = (("network", "repeats", called(array), "lost"), *told)
+    return Panel(drawing.points(values, known), values, known, table=table)
+
+
+def _padded(several: list[np.ndarray], most: int) -> np.ndarray:
+    return np.stack([np.append(values, [np.nan] * (most - len(values))) for values in several])
+
+
+def _lost(lost: float) -> str:
+    return "" if np.isnan(lost) else f"{lost:.4f}"
 
 
 def _subsets(array: xr.DataArray, error: xr.DataArray | None, answer: xr.Dataset) -> list[Panel]:

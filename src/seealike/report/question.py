@@ -10,6 +10,7 @@ from seealike.report.naming import counted, model_of, names
 PAIRED = {"cka": "how alike {a} and {b} see the images"}
 WITHIN = {"cka": "how alike {a} see the images"}
 SINGLE = {
+    "accuracy": "how often the class that each of {models} ranks first is the label of the image",
     "attention_distance": "how far each attention head of {models} looks",
     "skip_ratio": "how much of each token of {models} its skip connections carry, against the branches beside them",
     "drift": "how alike each layer of {others} and the same layer of {reference} see the images",

@@ -82,7 +82,9 @@ def _panel(identity: str, panel: Panel) -> Html:
     caption = element("figcaption", element("h3", label), what, beside, left_out)
     drawn = element("div", _legend(figure), plot, reading, class_="drawn")
     kind = f"panel {figure['kind']}"
-    return element("figure", joined(drawn, caption, data(figure, f"{identity}-figure")), class_=kind)
+    whole = element("figure", joined(drawn, caption, data(figure, f"{identity}-figure")), class_=kind)
+    head, *rows = map(list, panel.table or [()])
+    return joined(whole, table(head, rows)) if rows else whole
 
 
 def _legend(figure: drawing.Figure) -> Html:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from seealike.claims import of_paper
 from seealike.errors import StudyError, closest
+from seealike.images.scenes.within import limits
 from seealike.kernel import IMAGES, Measure
 
 Crop = Literal["own", "shared"]
@@ -31,6 +32,12 @@ class ImagesSource:
     factor_columns: tuple[str, ...] | None = None
     stream: bool | None = None
     size: int | None = None
+    classes: int | None = None
+    within: Any = None  # of scenes: a table of ranges, held as sorted pairs so that equal sets are equal
+
+    def __post_init__(self):
+        if self.within is not None:
+            object.__setattr__(self, "within", limits(self.within))
 
     @property
     def options(self) -> dict[str, Any]:

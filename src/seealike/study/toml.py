@@ -13,6 +13,7 @@ from seealike.kernel import FOUND, Measure
 from seealike.measures import MEASURES
 from seealike.models.sources import ModelSource, expand
 from seealike.study import Ask, ImagesSource, Study
+from seealike.study.several import of_each
 
 TABLES = ("models", "images", "ask")
 SCALARS = ("title", "batch", "seed", "crop", "claims")
@@ -35,30 +36,37 @@ def load_study(path: str | Path) -> Study:
 
 def study(table: Mapping[str, Any], folder: str = ".") -> Study:
     """The study of a table as `tomllib` reads it."""
-    _known("", table, (*SCALARS, *TABLES))
+    refuse_unknown("", table, (*SCALARS, *TABLES))
     for name in TABLES:
         _tables(name, table.get(name, {}))
     sources: dict[str, ModelSource] = {}
     for name, entry in table.get("models", {}).items():
-        _known(f"models.{name}", entry, [f.name for f in fields(ModelSource)])
+        refuse_unknown(f"models.{name}", entry, [f.name for f in fields(ModelSource)])
         if ":" in name:
             raise StudyError(f'models."{name}": a model\'s name may not hold a colon, which parts it from its layers.')
         sources |= (
             expand(name, entry)
             if isinstance(entry.get("checkpoint"), list)
-            else {name: _value(f"models.{name}", ModelSource, entry)}
+            else {name: valued(f"models.{name}", ModelSource, entry)}
         )
-    images = {name: _images(name, entry) for name, entry in table.get("images", {}).items()}
-    asks = {name: _ask(name, entry) for name, entry in table.get("ask", {}).items()}
+    images = {name: images_source(name, entry) for name, entry in table.get("images", {}).items()}
+    asks = {
+        one: _ask(one, each)
+        for name, entry in table.get("ask", {}).items()
+        for one, each in of_each(name, entry, sources).items()
+    }
     scalars = {key: table[key] for key in SCALARS if key in table}
-    return _value("", Study, {"models": sources, "images": images, "ask": asks, "folder": folder, **scalars})
+    return valued("", Study, {"models": sources, "images": images, "ask": asks, "folder": folder, **scalars})
 
 
-def _images(name: str, entry: Mapping[str, Any]) -> ImagesSource:
-    _known(f"images.{name}", entry, [f.name for f in fields(ImagesSource)])
+def images_source(name: str, entry: Mapping[str, Any]) -> ImagesSource:
+    refuse_unknown(f"images.{name}", entry, [f.name for f in fields(ImagesSource)])
     if not isinstance(entry.get("source", ""), str):
         raise StudyError(f'images.{name}.source = {entry["source"]!r}: write a text such as "folder:PATH".')
-    return _value(f"images.{name}", ImagesSource, entry)
+    try:
+        return valued(f"images.{name}", ImagesSource, entry)
+    except StudyError as error:
+        raise StudyError(str(error) if str(error).startswith("images.") else f"images.{name}.{error}") from None
 
 
 def _ask(name: str, entry: Mapping[str, Any]) -> Ask:
@@ -71,12 +79,12 @@ def _ask(name: str, entry: Mapping[str, Any]) -> Ask:
             f'{where}.measure = "{entry["measure"]}": no such measure. {closest(entry["measure"], MEASURES)}'
         )
     keys = keys_of(kind)
-    _known(where, entry, ("measure", *OF_ASK, *keys))
+    refuse_unknown(where, entry, ("measure", *OF_ASK, *keys))
     try:
-        measure = _value(where, kind, {key: entry[key] for key in keys if key in entry})
+        measure = valued(where, kind, {key: entry[key] for key in keys if key in entry})
     except StudyError as error:
         raise StudyError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
-    return _value(where, Ask, {"measure": measure, **{key: entry[key] for key in OF_ASK if key in entry}})
+    return valued(where, Ask, {"measure": measure, **{key: entry[key] for key in OF_ASK if key in entry}})
 
 
 def keys_of(kind: type[Measure]) -> tuple[str, ...]:
@@ -91,28 +99,29 @@ def _tables(name: str, table: Any) -> None:
             raise StudyError(f"{name}{'.' if key else ''}{key} = {entry!r}: write it as a table, [{name}.NAME].")
 
 
-def _known(where: str, table: Mapping[str, Any], known) -> None:
+def refuse_unknown(where: str, table: Mapping[str, Any], known) -> None:
     for key in table:
         if key not in known:
             raise StudyError(f"{where}{'.' if where else ''}{key}: there is no such key. {closest(key, known)}")
 
 
-def _value(where: str, kind: type, entry: Mapping[str, Any]) -> Any:
+def valued(where: str, kind: type, entry: Mapping[str, Any]) -> Any:
     """The dataclass `kind` of a table: keys missing and values of another type are refused by name."""
     hints = get_type_hints(kind)
     required = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
     for key in required:
         if key not in entry:
             raise StudyError(f"{_path(where, key)} is missing.")
-    return kind(**{key: _checked(_path(where, key), hints[key], value) for key, value in entry.items()})
+    return kind(**{key: checked(_path(where, key), hints[key], value) for key, value in entry.items()})
 
 
-def _checked(path: str, hint: Any, value: Any) -> Any:
+def checked(path: str, hint: Any, value: Any) -> Any:
     value = tuple(value) if isinstance(value, list) else value
     try:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value, strict=True)
     except ValidationError as error:
-        reasons = dict.fromkeys(f"{e['msg'][0].lower()}{e['msg'][1:]}" for e in error.errors())
+        said = (e["msg"].replace("tuple", "list") for e in error.errors())  # TOML knows lists only
+        reasons = dict.fromkeys(f"{one[0].lower()}{one[1:]}" for one in said)
         raise StudyError(f"{path} = {value!r}: {', or '.join(reasons)}.") from None
 
 

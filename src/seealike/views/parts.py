@@ -1,18 +1,15 @@
 """A tensor as the Gram matrices of its parts: heads, tokens, patches of the image. Together they are its own Gram."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.fx import Node
 
 from seealike.kernel import View
 from seealike.maths.gram import gram, grams
-from seealike.models.attentions import Attention
+from seealike.models.heads import Groups
 from seealike.models.operands import Operand
-from seealike.models.operations import arguments, operation, shape
 from seealike.models.places import NOWHERE
 from seealike.models.raster import Raster
 from seealike.models.run import Operation
@@ -32,7 +29,7 @@ class Heads(View):
     def see(self, operation: Operation) -> Float[Tensor, "heads n n"]:
         attention, rows = operation.layer.attention, operation.rows
         assert attention is not None and attention.asking is not None, "no token attention is applied here"
-        parts = _Parts.of(attention, attention.asking, operation.layer.axis.of_one)
+        parts = Groups.of(attention, attention.asking, operation.layer.axis.of_one)
         x = rows.permute(0, *(1 + d for d in parts.order(rows.ndim - 1)))
         heads = x.flatten(1, len(parts.heads)) if parts.heads else x[:, None]
         kept = self._kept(attention.asking).to(x.device)
@@ -43,47 +40,6 @@ class Heads(View):
         """Of windows and queries, row by row."""
         placed = asking.yx.isfinite().all(0)
         return (placed | (asking.yx == NOWHERE).any(0) if self.cls else placed).flatten()
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """What lies along which dimensions of one image's part of a product; channels lie along the others."""
-
-    heads: tuple[int, ...]
-    windows: tuple[int, ...]
-    query: int
-
-    @staticmethod
-    def of(attention: Attention, asking: Operand, of_one: Callable[[int], int]) -> "_Parts":
-        """Groups that ask from other places are windows, the others heads; what shares its weights is one head."""
-        axis, sizes = asking.axis, shape(asking.node)
-        folds = [n for n in (axis.outer, axis.inner) if n > 1]
-        groups, query = _dimensions(attention.product, asking)
-        own = [*folds, *(sizes[d] for d in groups)]
-        dims = [*range(len(folds)), *(of_one(d) for d in groups.values())]
-        places = asking.yx.shape[1:-1]
-        heads = tuple(d for d, n, places_of in zip(dims, own, places, strict=True) if places_of == 1 < n)
-        windows = tuple(d for d, places_of in zip(dims, places, strict=True) if places_of > 1)
-        return _Parts(heads, windows, of_one(query))
-
-    def order(self, rank: int) -> list[int]:
-        """All dimensions: heads, windows, queries, channels."""
-        known = [*self.heads, *self.windows, self.query]
-        return [*known, *(d for d in range(rank) if d not in known)]
-
-
-def _dimensions(product: Node, asking: Operand) -> tuple[dict[int, int], int]:
-    """Of a product: the dimension of each group of the operand with the queries in it, images apart; of the queries."""
-    rank = len(shape(product))
-    if operation(product) != "einsum":
-        groups = {d: d for d in range(rank - 2) if d != asking.axis.dim}
-        return groups, rank - 2 if arguments(product)[0] is asking.node else rank - 1
-    terms, result = arguments(product)[0].replace(" ", "").split("->")
-    asked = list(arguments(product)[1]).index(asking.node)
-    mine, other = terms.split(",")[asked], terms.split(",")[1 - asked]
-    (query,) = (c for c in mine if c in result and c not in other)
-    groups = {d: result.index(c) for d, c in enumerate(mine) if c in result and c != query and d != asking.axis.dim}
-    return groups, result.index(query)
 
 
 @dataclass(frozen=True)

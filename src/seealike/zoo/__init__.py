@@ -1,64 +1,64 @@
-"""Small trained networks that come with the package: `zoo:NAME`, weights in half precision beside their cards.
+"""Small trained networks: `zoo:NAME`. Some come with the package; `make zoo` trains the others into the user's cache.
 
-A card says what the network is, what it was trained on and how, and how well it does.
+Beside the weights, in half precision, lies a card: the recipe that made them, and how well the network does.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from seealike.errors import StudyError, closest
-from seealike.zoo.networks import NETWORKS
 
-FOLDER = Path(__file__).parent / "weights"
+HOME = Path(__file__).parent
+FOLDER = HOME / "weights"
+
+
+def cache() -> Path:
+    """Where `make zoo` puts what it trains."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seealike" / "zoo"
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a network of the zoo. `accuracy` is that on the images `tested` names, 0 to 1."""
+    """What is known of a network of the zoo: the recipe's table `[model]`, and what came of the training."""
 
     name: str
-    network: str
-    options: Mapping[str, Any]
-    size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    trained: str
-    tested: str
-    accuracy: float
+    model: Mapping[str, Any]
+    result: Mapping[str, Any]
+    weights: Path
 
     @property
-    def weights(self) -> Path:
-        return FOLDER / f"{self.name}.safetensors"
+    def accuracy(self) -> float:
+        """The share of the images it was tested on that it names right."""
+        return float(self.result["accuracy"])
 
     @property
     def words(self) -> str:
         """For the record of an answer."""
-        return f"zoo: trained on {self.trained}, {self.accuracy:.1%} right of {self.tested}"
-
-    def made(self) -> nn.Module:
-        """The network, its weights still to be loaded."""
-        return NETWORKS[self.network](**self.options)
+        right = f"{self.accuracy:.1%} right of {self.result['tested']}"
+        return f"zoo: trained on {self.result['trained']}; {right}"
 
 
 def names() -> list[str]:
-    """All networks of the zoo."""
-    return sorted(card.stem for card in FOLDER.glob("*.toml"))
+    """All networks of the zoo that are here."""
+    return sorted({card.stem for folder in (FOLDER, cache()) for card in folder.glob("*.toml")})
 
 
 def card(name: str) -> Card:
-    """The card of a network by name.
+    """The card of a network by name: that of the package, else that of the cache.
 
-    >>> card("vit").network
-    'vit'
+    >>> card("vit").model["source"]
+    'networks.py:vit'
     """
-    if name not in names():
-        raise StudyError(f"zoo:{name}: the zoo has no network {name!r}. {closest(name, names())}")
-    written = tomllib.loads((FOLDER / f"{name}.toml").read_text())
-    known: dict[str, Any] = {field.name: written[field.name] for field in fields(Card) if field.name in written}
-    known |= {colour: tuple(known[colour]) for colour in ("mean", "std")}
-    return Card(name, **known)
+    path = next((p for folder in (FOLDER, cache()) if (p := folder / f"{name}.toml").is_file()), None)
+    if path is None:
+        raise StudyError(f"zoo:{name}: the zoo has no network {name!r} here. {closest(name, names())} {_made(name)}")
+    written = tomllib.loads(path.read_text("utf8"))
+    return Card(name, written["model"], written["result"], path.with_suffix(".safetensors"))
+
+
+def _made(name: str) -> str:
+    return f"If it is one that the package does not bring, train it: make zoo NAME={name}"

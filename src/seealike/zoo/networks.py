@@ -1,18 +1,34 @@
 """The architectures of the zoo: timm's own classes, made for images of 32 x 32 pixels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
 
-def vit(width: int, depth: int, heads: int, patch: int = 4, classes: int = 10, size: int = 32) -> nn.Module:
-    """A Vision Transformer with a CLS token (Dosovitskiy et al. 2021)."""
+def vit(
+    width: int, depth: int, heads: int, patch: int = 4, gap: bool = False, classes: int = 10, size: int = 32
+) -> nn.Module:
+    """A Vision Transformer (Dosovitskiy et al. 2021), read from a CLS token or, with `gap`, from the mean of tokens."""
     from timm.models.vision_transformer import VisionTransformer
 
     return VisionTransformer(
-        img_size=size, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, num_classes=classes
+        img_size=size,
+        patch_size=patch,
+        embed_dim=width,
+        depth=depth,
+        num_heads=heads,
+        num_classes=classes,
+        class_token=not gap,
+        global_pool="avg" if gap else "token",
     )
+
+
+def mixer(width: int, depth: int, patch: int = 4, classes: int = 10, size: int = 32) -> nn.Module:
+    """An MLP-Mixer (Tolstikhin et al. 2021)."""
+    from timm.models.mlp_mixer import MlpMixer
+
+    return MlpMixer(img_size=size, patch_size=patch, embed_dim=width, num_blocks=depth, num_classes=classes)
 
 
 def resnet(channels: Sequence[int], blocks: Sequence[int], classes: int = 10) -> nn.Module:
@@ -27,6 +43,3 @@ def resnet(channels: Sequence[int], blocks: Sequence[int], classes: int = 10) ->
     # timm's stem has 64 channels whatever is asked, so it made the first block for 64
     network.layer1[0].conv1, network.layer1[0].downsample = nn.Conv2d(width, width, 3, padding=1, bias=False), None
     return network
-
-
-NETWORKS: dict[str, Callable[..., nn.Module]] = {network.__name__: network for network in (vit, resnet)}

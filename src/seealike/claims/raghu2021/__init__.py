@@ -5,8 +5,8 @@ ours is in the sentence.
 """
 
 from seealike.claims.claim import Claim
-from seealike.claims.raghu2021 import attention, fields, probes, scale, skips, structure
+from seealike.claims.raghu2021 import accuracy, attention, fields, probes, scale, skips, structure
 
 CLAIMS: tuple[Claim, ...] = tuple(
-    claim for topic in (structure, attention, fields, skips, probes, scale) for claim in topic.CLAIMS
+    claim for topic in (structure, accuracy, attention, fields, skips, probes, scale) for claim in topic.CLAIMS
 )

@@ -11,7 +11,15 @@ import xarray as xr
 
 from seealike.claims.claim import Claim, Need
 from seealike.claims.parts import lower_third, mean
-from seealike.claims.raghu2021.networks import BASE_WITH_LESS_DATA, CNN, LARGE, LARGE_WITH_LESS_DATA, TRANSFORMER
+from seealike.claims.raghu2021.networks import (
+    BASE_WITH_LESS_DATA,
+    CNN,
+    LARGE,
+    LARGE_WITH_LESS_DATA,
+    OF_NO_SIZE,
+    OF_NO_SIZE_WITH_LESS_DATA,
+    TRANSFORMER,
+)
 
 HALF = 0.5
 TWO = slice(2), slice(-2, None)
@@ -126,6 +134,14 @@ CLAIMS = (
         unit="of the uniform distance",
     ),
     Claim(
+        "raghu2021.data_brings_nearer",
+        "fig 4",
+        "With less training data the most local head in the two lowest layers of a transformer looks farther.",
+        (_distances(OF_NO_SIZE), _distances(OF_NO_SIZE_WITH_LESS_DATA)),
+        lambda much, less: least(less, TWO[0]) - least(much, TWO[0]),
+        unit="of the uniform distance",
+    ),
+    Claim(
         "raghu2021.base_local_anyway",
         "fig C.5",
         "With less training data at least one head in the two lowest layers of a base transformer is still local.",
@@ -143,5 +159,6 @@ CLAIMS = (
         local_heads_alike,
         claimed="<",
         unit="Spearman",
+        jumps=True,
     ),
 )

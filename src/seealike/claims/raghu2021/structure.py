@@ -39,14 +39,20 @@ def mixer_leans(mixer: xr.Dataset, transformer: xr.Dataset, cnn: xr.Dataset) -> 
 def joined(intact: xr.Dataset, edited: xr.Dataset) -> float:
     """How much more alike the blocks before and after a block are with its skips than without.
 
-    Which block it is says the tag `without_skip`: its number, from 0. Its output counts as after.
+    The block's output counts as after.
     """
+    number = cut(edited)
+    if number is None:
+        return float("nan")
+    before, after = slice(number), slice(number, None)
+    return mean(_map(intact)[before, after]) - mean(_map(edited)[before, after])
+
+
+def cut(edited: xr.Dataset) -> int | None:
+    """Which block is without skips, from 0, by the tag `without_skip`; None where that is no number."""
     (facts,) = edited.attrs["models"].values()
     number = str(facts["tags"]["without_skip"])
-    if not number.isdecimal():
-        return float("nan")
-    before, after = slice(int(number)), slice(int(number), None)
-    return mean(_map(intact)[before, after]) - mean(_map(edited)[before, after])
+    return int(number) if number.isdecimal() else None
 
 
 def _map(cka: xr.Dataset) -> np.ndarray:
@@ -81,6 +87,7 @@ CLAIMS = (
         claimed="<=",
         null=0.25,
         unit="depth, 0 to 1",
+        jumps=True,
     ),
     Claim(
         "raghu2021.last_third_apart",

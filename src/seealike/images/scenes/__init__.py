@@ -3,15 +3,19 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from PIL import Image
 
 from seealike.errors import StudyError
+from seealike.images.generated import how_many
 from seealike.images.indexed import Images
-from seealike.images.scenes.painting import FACTORS, VERSION, drawn, paint
+from seealike.images.scenes.factors import FACTORS
+from seealike.images.scenes.painting import VERSION, drawn, paint
 from seealike.images.scenes.shapes import SHAPES
+from seealike.images.scenes.within import in_words, limits
 
-COUNT, SMALLEST = 10_000, 8
+SMALLEST = 8
 
 
 @dataclass(frozen=True)
@@ -21,32 +25,38 @@ class Scenes(Images):
     A scene depends on its split's name, its number and its size alone, through arithmetic that every machine does
     alike, so it is the same to the bit everywhere; a longer set begins with the shorter one.
 
+    `within` limits factors to a range, {"hue": [0.0, 0.5]}, in the units in which they are recorded and ends included.
+    What is limited stays uniform and independent; all else of the scene stays as it is without the limit.
+
     >>> scenes = Scenes("100", split="test")
     >>> len(scenes), scenes.classes[scenes.label(0)], scenes.factors[:3]
     (100, 'diamond', ('x', 'y', 'size'))
+    >>> Scenes("100", within={"hue": [0.0, 0.5], "background": [0]}).text
+    'scenes:100 within background 0, hue 0 to 0.5'
     """
 
     number: str = ""
     split: str = "train"
     size: int = 32
+    within: Any = ()  # a table of ranges, held as `factors.Within`
 
     def __post_init__(self):
-        if self.number and not (self.number.isdecimal() and int(self.number)):
-            raise StudyError(f'"{self.text}": write how many, as in "scenes:5000", or "scenes:" for {COUNT:,}.')
+        how_many("scenes", self.number)
+        object.__setattr__(self, "within", limits(self.within))
         if self.size < SMALLEST:
             raise StudyError(f"{self.text}: size = {self.size}: a scene has at least {SMALLEST} x {SMALLEST} pixels.")
 
     def __len__(self) -> int:
-        return int(self.number or COUNT)
+        return how_many("scenes", self.number)
 
     def id(self, index: int) -> str:
         return f"{self.split}-{index}"
 
     def item(self, index: int) -> tuple[Image.Image, int]:
-        return Image.fromarray(paint(self.split, index, self.size)), self.label(index)
+        return Image.fromarray(paint(self.split, index, self.size, self.within)), self.label(index)
 
     def label(self, index: int) -> int:
-        return drawn(self.split, index).shape
+        return drawn(self.split, index, self.within).shape
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -58,13 +68,18 @@ class Scenes(Images):
         return FACTORS
 
     def factor(self, index: int, name: str) -> float:
-        """x, y, size: as shares of the image's side; hue, texture, luminance, contrast: 0 to 1; clutter: a number."""
-        return float(getattr(drawn(self.split, index), name))
+        """x, y, size: as shares of the image's side; hue, texture, luminance, contrast: between 0 and 1.
+
+        Clutter: how many distractors. Background: 0 dead leaves, 1 noise.
+        """
+        return float(getattr(drawn(self.split, index, self.within), name))
 
     @cached_property
     def fingerprint(self) -> str:
-        return hashlib.sha256(f"scenes {VERSION} {self.split} {len(self)} {self.size}".encode()).hexdigest()
+        limited = f" {self.within}" if self.within else ""
+        told = f"scenes {VERSION} {self.split} {len(self)} {self.size}{limited}"
+        return hashlib.sha256(told.encode()).hexdigest()
 
     @property
     def text(self) -> str:
-        return f"scenes:{self.number}"
+        return f"scenes:{self.number}{in_words(self.within)}"

@@ -1,45 +1,24 @@
 """How a scene comes from its number: what is drawn of it by lot, and the picture."""
 
-from dataclasses import dataclass, fields
-
 import numpy as np
 
 from seealike.images.scenes.backgrounds import BACKGROUNDS, Uniforms
+from seealike.images.scenes.factors import CLUTTER, Drawn, Within, drawn_from
 from seealike.images.scenes.shapes import SHAPES
 
 VERSION = 1  # raised when the same number would give another picture
 FINER = 3  # samples a pixel and axis at the shape's edge
-CLUTTER = 6  # most distractors
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What is drawn by lot of a scene, independently of each other."""
-
-    shape: int
-    x: float
-    y: float
-    size: float
-    hue: float
-    texture: float
-    luminance: float
-    contrast: float
-    clutter: int
-    background: int
-
-
-FACTORS = tuple(field.name for field in fields(Drawn) if field.name != "shape")
-
-
-def drawn(split: str, index: int) -> Drawn:
+def drawn(split: str, index: int, within: Within = ()) -> Drawn:
     """The factors of a scene, without painting it."""
-    return _drawn(_lots(split, index))
+    return drawn_from(_lots(split, index), within)
 
 
-def paint(split: str, index: int, size: int) -> np.ndarray:
+def paint(split: str, index: int, size: int, within: Within = ()) -> np.ndarray:
     """The scene, size x size x 3 of uint8."""
     lots = _lots(split, index)
-    scene = _drawn(lots)
+    scene = drawn_from(lots, within)
     side, *spots = lots(1 + 4 * CLUTTER)  # before the background, which takes more for a larger picture
     picture = scene.luminance + scene.contrast * BACKGROUNDS[scene.background](lots, size)
     for spot in np.reshape(spots, (CLUTTER, 4))[: scene.clutter]:
@@ -52,23 +31,6 @@ def _lots(split: str, index: int) -> Uniforms:
     """Numbers in [0, 1) that depend on the split's name and the scene's number only."""
     source = np.random.PCG64([VERSION, index, *split.encode()])
     return lambda n: (source.random_raw(n) >> np.uint64(11)) * 2.0**-53
-
-
-def _drawn(lots: Uniforms) -> Drawn:
-    shape, x, y, size, hue, texture, luminance, contrast, clutter, background = lots(10).tolist()
-    size = 0.17 + 0.15 * size
-    return Drawn(
-        shape=int(shape * len(SHAPES)),
-        x=size + x * (1 - 2 * size),
-        y=size + y * (1 - 2 * size),
-        size=size,
-        hue=hue,
-        texture=texture,
-        luminance=0.35 + 0.3 * luminance,
-        contrast=0.03 + 0.15 * contrast,
-        clutter=int(clutter * (CLUTTER + 1)),
-        background=int(background * len(BACKGROUNDS)),
-    )
 
 
 def _put(picture: np.ndarray, coverage: np.ndarray, colour: np.ndarray) -> None:

@@ -28,6 +28,7 @@ MEANT = {
     "pretrained": "true or false",
     "checkpoint": "a file or a list of files",
     "options": "a table, for example { num_classes = 10 }",
+    "edit": 'a list of texts, for example ["without_skip(blocks.3)"]',
     "tags": 'a table of texts, for example { family = "transformer" }',
     "size": "a number of pixels, or [height, width]",
     "mean": "a list of numbers, one for each of red, green and blue",
@@ -40,7 +41,8 @@ class ModelSource:
     """What a study says of one model.
 
     A `checkpoint` takes the place of pretrained weights. `size`, `mean` and `std` are the preprocessing of models that
-    bring none; `size` also changes that of those that do. `tags` are for grouping models in claims and figures.
+    bring none; `size` also changes that of those that do. `tags` are for grouping models in claims and figures. `edit`
+    takes parts out of the network: `without_skip(blocks.3)`, `without_heads(blocks.3.attn, 0)`, `without_norm(norm)`.
     """
 
     source: str
@@ -51,6 +53,7 @@ class ModelSource:
     size: int | tuple[int, int] | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    edit: tuple[str, ...] = ()
 
 
 def build(
@@ -75,6 +78,7 @@ def build(
         built = _drawn(replace(wanted, pretrained=False), folder, seed)
         built = replace(built, weights=f"{built.weights}: pretrained weights could not be fetched ({error.reason})")
     built.module.eval()
+    built = replace(built, edits=(*built.edits, *source.edit))
     if source.checkpoint is None:
         return built
     read = load_checkpoint(built.module, folder / Path(source.checkpoint).expanduser(), name)

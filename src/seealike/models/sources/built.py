@@ -32,12 +32,16 @@ class Wanted:
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A network in evaluation mode, what its images go through, and in words where its weights come from."""
+    """A network in evaluation mode, what its images go through, and in words where its weights come from.
+
+    `edits` are yet to be made: they are edits of its graph.
+    """
 
     module: nn.Module = field(repr=False)
     preprocessing: Preprocessing
     channels: int
     weights: str
+    edits: tuple[str, ...] = ()
 
 
 def pair(size: Size) -> tuple[int, int]:

@@ -1,0 +1,16 @@
+"""Images made by number, not read: how many there are."""
+
+from seealike.errors import StudyError
+
+COUNT = 10_000
+
+
+def how_many(kind: str, number: str) -> int:
+    """What follows the colon in `scenes:5000`; nothing means 10,000.
+
+    >>> how_many("scenes", "5000"), how_many("scenes", "")
+    (5000, 10000)
+    """
+    if number and not (number.isdecimal() and int(number)):
+        raise StudyError(f'"{kind}:{number}": write how many, as in "{kind}:5000", or "{kind}:" for {COUNT:,}.')
+    return int(number or COUNT)
