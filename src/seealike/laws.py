@@ -1,5 +1,6 @@
 """The laws a statistic must keep, so that any cut of the images, in any order, on any machine, gives one answer."""
 
+import copy
 import random
 from collections.abc import Mapping, Sequence
 
@@ -19,9 +20,9 @@ def check(statistic: Statistic, batches: Sequence[Batch], images: bool = False) 
     """Raises AssertionError, naming the law, where `statistic` breaks one over these batches (three or more).
 
     A batch is what the taps of the statistic show of it, in their order, or a ready state. The laws: merging changes
-    neither of the two; a + b = b + a; (a + b) + c = a + (b + c); so any cut of the batches, in any order, has the same
-    total. With `images`, also any cut of the images into batches: true of a mean, not of what compares the images of
-    a batch with each other.
+    neither of the two; a + b = b + a, also where `add` makes it in place of a; (a + b) + c = a + (b + c); so any cut of
+    the batches, in any order, has the same total. With `images`, also any cut of the images into batches: true of a
+    mean, not of what compares the images of a batch with each other.
 
     >>> from seealike.kernel import Tap
     >>> from seealike.statistics.average import Average
@@ -46,6 +47,8 @@ def check(statistic: Statistic, batches: Sequence[Batch], images: bool = False) 
         _same(f"{name}: merging changes what is merged", kept[0], a)
         _same(f"{name}: merging changes what is merged", kept[1], b)
         _same(f"{name}: a + b is not b + a", both, statistic.merge(b, a))
+        # a copy whose tensors share memory where those of the state do
+        _same(f"{name}: b added to a is not a + b", both, statistic.add(copy.deepcopy(a), b))
         either = statistic.merge(a, statistic.merge(b, c))
         _same(f"{name}: (a + b) + c is not a + (b + c)", statistic.merge(both, c), either)
     total = _total(statistic, states)

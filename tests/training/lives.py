@@ -17,7 +17,7 @@ EVERY = 3  # steps from one checkpoint to the next
 def begun(recipe: Path, out: Path, told: Path, death: int | str | None = None, logged: int = 20) -> int | None:
     """How a process ended that trained and died, if it did, at this step of the optimiser, or while it wrote."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lives"])
+    context.set_forkserver_preload(["seealike.training.running", "torch.utils.tensorboard"])
     process = context.Process(target=life, args=(recipe, out, told, death, logged))
     process.start()
     process.join()

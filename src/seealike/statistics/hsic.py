@@ -44,7 +44,7 @@ class HSIC(Sum):
         a = [by_tap[t] for t in self.a]
         b = a if self.a == self.b else [by_tap[t] for t in self.b]
         own_a = _squares(a)
-        return {"cross": inner_products(a, b), "a": own_a, "b": own_a if a is b else _squares(b)}
+        return {"cross": inner_products(a, b), "a": own_a, "b": own_a.clone() if a is b else _squares(b)}
 
     def _packed(self, gram: Tensor) -> Tensor:
         """Centred and packed, one row a Gram matrix."""

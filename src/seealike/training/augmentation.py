@@ -39,7 +39,7 @@ class Augmentation:
     def __call__(self, pixels: Tensor, rows: Tensor, draw: Draw, size: tuple[int, int]) -> Tensor:
         """The images in these rows of `pixels`, each with its draw, of `size`: uint8, or float32 where cropped."""
         if "crop" in self.names:
-            pixels = cropped(pixels[rows], boxes(draw, tuple(pixels.shape[1:3])), size)
+            pixels = cropped(pixels[rows], boxes(draw, (pixels.shape[1], pixels.shape[2])), size)
             rows = torch.arange(len(pixels), device=pixels.device)
         if "shift" not in self.names and "mirror" not in self.names:
             return pixels[rows] if "crop" not in self.names else pixels

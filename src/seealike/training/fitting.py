@@ -24,9 +24,9 @@ from seealike.training.scoring import normalised
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # about what its own parts have deprecated
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
     from lightning.pytorch import Callback, LightningModule, Trainer
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-    from lightning.pytorch.plugins.environments import LightningEnvironment
 
 PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 LOGGED = 20  # steps from one line of the logs to the next

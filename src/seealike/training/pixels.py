@@ -1,7 +1,7 @@
 """Images decoded once and kept in memory, as they lie: uint8, images x height x width x colours."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from seealike.errors import RunError, StudyError
 from seealike.images.batch import TOLERANCE, within
 from seealike.images.crops import Unresized
-from seealike.images.indexed import Images
+from seealike.images.indexed import CorruptImage, Images
 from seealike.images.loading import loaded
 from seealike.images.order import batches
 from seealike.images.preprocessing import Preprocessing
@@ -103,9 +103,14 @@ def kept(images: Images, indices: Sequence[int], resize: Resize, workers: int = 
 
 def _size(images: Images, indices: Sequence[int], resize: Resize) -> tuple[int, int] | None:
     step = max(1, len(indices) // PEEKED)
-    sizes = {resize(pictured(images.read(i), images)).size for i in indices[::step][:PEEKED]}
-    width, height = next(iter(sizes))
-    return (height, width) if len(sizes) == 1 else None
+    sizes = set()
+    for index in indices[::step][:PEEKED]:
+        with suppress(CorruptImage):  # which the reading tells of
+            sizes.add(resize(pictured(images.read(index), images)).size)
+    if len(sizes) != 1:
+        return None
+    width, height = sizes.pop()
+    return height, width
 
 
 def _bytes(count: int, size: tuple[int, int]) -> int:
