@@ -66,9 +66,10 @@ def folder(tmp_path, monkeypatch) -> Path:
         Image.fromarray(pixels).save(tmp_path / "photographs" / f"{i:03}.png")
     for name, text in zip(FILES, blocks("toml"), strict=True):
         assert f"`{name}`" in README or name == PART
+        quicker = text
         for large, small in QUICKER.items():
-            text = text.replace(large, small)
-        (tmp_path / name).write_text(text)
+            quicker = quicker.replace(large, small)
+        (tmp_path / name).write_text(quicker)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "studies").mkdir()

@@ -13,7 +13,7 @@ Workers = Annotated[int, typer.Option(help="Processes that load images beside th
 Images = Annotated[
     str,
     typer.Option(
-        help="folder:PATH, parquet:PATH, webdataset:PATTERN, hub:OWNER/NAME, scenes:NUMBER or file.py:function."
+        help="folder:, parquet: or webdataset:PATH, hub:OWNER/NAME, scenes: or noise:NUMBER, or file.py:function."
     ),
 ]
 Take = Annotated[int | None, typer.Option(help="How many images, a seeded choice; all if not given.")]

@@ -56,11 +56,8 @@ def _meant(sets: Mapping[str, ImagesSource], written: str) -> dict[str, str]:
 def _from(source: str, written: ImagesSource) -> ImagesSource:
     """As many images in the same order, and the same split where the source has such; columns are the source's own."""
     split = written.split if source.partition(":")[0] in SPLIT else None
-    return ImagesSource(source, take=written.take, order=written.order, split=split, size=_size(source, written))
-
-
-def _size(source: str, written: ImagesSource) -> int | None:
-    return written.size if source.startswith("scenes:") else None
+    of_scenes = {"size": written.size, "within": written.within} if source.startswith("scenes:") else {}
+    return ImagesSource(source, take=written.take, order=written.order, split=split, **of_scenes)
 
 
 def _refuse_one_for_two(found: Mapping[str, ImagesSource], sets: Mapping[str, ImagesSource]) -> None:

@@ -1,10 +1,10 @@
 """Reads a study from TOML; what is wrong in it is said in the words of the file."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -18,13 +18,19 @@ from seealike.study.several import of_each
 TABLES = ("models", "images", "ask")
 SCALARS = ("title", "batch", "seed", "crop", "claims")
 OF_ASK = ("images", "batch")
+T = TypeVar("T")
 
 
 def load_study(path: str | Path) -> Study:
     """The study that a TOML file describes. StudyError names the file, the key and what would be right."""
+    return of_file(path, study)
+
+
+def of_file(path: str | Path, made: Callable[[Mapping[str, Any], str], T]) -> T:
+    """What is made of a TOML file's table and its folder; every message says which file it is about."""
     path = Path(path)
     try:
-        return study(tomllib.loads(path.read_text("utf8")), str(path.parent))
+        return made(tomllib.loads(path.read_text("utf8")), str(path.parent))
     except FileNotFoundError:
         near = closest(path.name, [p.name for p in path.parent.glob("*.toml")]) if path.parent.is_dir() else ""
         raise StudyError(f"{path}: no such file. {near}".rstrip()) from None

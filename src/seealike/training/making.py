@@ -6,14 +6,18 @@ python -m seealike.training.making vit-cifar10 --train parquet:cifar10-train.par
 """
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+
+from safetensors.torch import load_file
 
 from seealike import zoo
 from seealike.study import ImagesSource
 from seealike.training import train
 from seealike.training.recipe import Examples
 from seealike.training.recipes import CIFAR, RECIPES
+from seealike.training.writing import there, write
 
 
 def main() -> None:
@@ -27,15 +31,24 @@ def main() -> None:
     arguments = parser.parse_args()
     for unknown in sorted({*arguments.names} - {*RECIPES}):
         parser.error(f"the zoo has no recipe {unknown!r}: there are {', '.join(RECIPES)}")
+    images = {key: getattr(arguments, key) for key in ("train", "test") if getattr(arguments, key)}
     for name in arguments.names or RECIPES:
-        make(name, arguments.out, arguments.train, arguments.test, arguments.device, arguments.workers)
+        make(name, arguments.out, images, arguments.device, arguments.workers)
 
 
-def make(name: str, out: Path, train_on: str | None, test_on: str | None, device: str = "cpu", workers: int = 0) -> None:
-    """One network, or nothing where it is made already."""
+def make(name: str, out: Path, images: Mapping[str, str], device: str = "cpu", workers: int = 0) -> None:
+    """One network, or nothing where it is made already; `images` are where its sets lie, if not where the recipe says.
+
+    The card names the images by the recipe, where anybody finds them.
+    """
     recipe = RECIPES[name]
-    there = replace(recipe, train=_elsewhere(recipe.train, train_on), test=_elsewhere(recipe.test, test_on))
-    train(there, out, name, device=device, workers=workers)
+    here = replace(recipe, **{key: _elsewhere(getattr(recipe, key), images.get(key)) for key in ("train", "test")})
+    if here == recipe or there(out / f"{name}.safetensors", out / f"{name}.toml", recipe):
+        train(recipe, out, name, device=device, workers=workers)
+        return
+    made = train(here, out, name, device=device, workers=workers)
+    named = {"trained": _named(made.result.trained, recipe.train), "tested": _named(made.result.tested, recipe.test)}
+    write(made.weights, made.card, recipe, replace(made.result, **named), load_file(made.weights))
 
 
 def _elsewhere(examples: Examples, source: str | None) -> Examples:
@@ -43,6 +56,11 @@ def _elsewhere(examples: Examples, source: str | None) -> Examples:
     if source is None or examples.images.source != CIFAR:
         return examples
     return replace(examples, images=ImagesSource(source))
+
+
+def _named(words: str, examples: Examples) -> str:
+    """As many images, of the recipe's source."""
+    return f"{words.partition(' of ')[0]} of {examples.images.source}, split {examples.images.split}"
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def run(recipe: Recipe, weights: Path, card: Path, device: str, workers: int, ev
     parameters = sum(p.numel() for p in learner.module.parameters())
     seen, seconds = len(fed.steps) * settings.batch, round(time.monotonic() - began, 1)
     result = Result(round(share, 6), test.words, train.words, seen, parameters, seconds)
-    written = write(weights, card, recipe, result, learner.module)
+    written = write(weights, card, recipe, result, state(learner.module, settings.half))
     checkpoints.drop()
     return written
 

@@ -7,10 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from seealike.errors import StudyError, closest
+from seealike.errors import StudyError
 from seealike.models.sources import ModelSource
 from seealike.study import ImagesSource
-from seealike.study.toml import checked, images_source, refuse_unknown, valued
+from seealike.study.toml import checked, images_source, of_file, refuse_unknown, valued
 from seealike.training.recipe import Examples, Recipe, Settings
 
 SETS = ("train", "test")
@@ -19,16 +19,7 @@ OWN = tuple(f.name for f in fields(Examples) if f.name != "images")  # what a re
 
 def load_recipe(path: str | Path) -> Recipe:
     """The recipe of a TOML file. StudyError names the file, the key and what would be right."""
-    path = Path(path)
-    try:
-        return recipe(tomllib.loads(path.read_text("utf8")), str(path.parent))
-    except FileNotFoundError:
-        near = closest(path.name, [p.name for p in path.parent.glob("*.toml")]) if path.parent.is_dir() else ""
-        raise StudyError(f"{path}: no such file. {near}".rstrip()) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise StudyError(f"{path} is no TOML: {error}") from None
-    except StudyError as error:
-        raise StudyError(f"{path}: {error}") from None
+    return of_file(path, recipe)
 
 
 def recipe(table: Mapping[str, Any], folder: str = ".") -> Recipe:

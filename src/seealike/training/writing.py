@@ -54,12 +54,12 @@ def state(module: nn.Module, half: bool) -> dict[str, Tensor]:
     return {key: value.half() if half and value.is_floating_point() else value.clone() for key, value in kept.items()}
 
 
-def write(weights: Path, card: Path, recipe: Recipe, result: Result, module: nn.Module) -> Trained:
+def write(weights: Path, card: Path, recipe: Recipe, result: Result, values: dict[str, Tensor]) -> Trained:
     """Weights first, then the card: where there is a card there are its weights."""
     card.unlink(missing_ok=True)
     aside = weights.with_name(f"{weights.name}.aside")
     metadata = {"format": "pt", "recipe": text(recipe), "begun": begun(recipe)}
-    save_file(state(module, recipe.training.half), aside, metadata)
+    save_file(values, aside, metadata)
     aside.replace(weights)
     lines = [f"{f.name} = {written(getattr(result, f.name))}" for f in fields(Result)]
     aside = card.with_name(f"{card.name}.aside")

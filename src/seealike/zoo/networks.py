@@ -21,7 +21,6 @@ def vit(
         num_classes=classes,
         class_token=not gap,
         global_pool="avg" if gap else "token",
-        weight_init="jax",  # as wide as the layers are narrow: timm's own start, 0.02, is flat where the width is 36
     )
 
 
