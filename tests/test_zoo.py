@@ -83,6 +83,13 @@ def test_cifar10_is_named_as_well_as_the_card_says(name):
     assert right(name, open_images(f"parquet:{DATA}"), 1000) == pytest.approx(zoo.card(name).accuracy, abs=0.04)
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_page_says_what_is_shipped(name):
+    page = (Path(__file__).parents[1] / "docs" / "zoo.md").read_text("utf8")
+    (line,) = (line for line in page.splitlines() if line.startswith("| `") and f"`{name}`" in line)
+    assert f"{zoo.card(name).accuracy:.1%}".replace("%", " %") in line
+
+
 def test_untrained_weights_are_drawn_from_the_seed():
     one, other = (built("vit", pretrained=False).module.state_dict() for _ in range(2))
     assert all(torch.equal(one[key], other[key]) for key in one)

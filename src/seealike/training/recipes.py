@@ -34,12 +34,12 @@ COMMON = Settings(
     precision="bf16",
     half=True,
 )
-MUON = replace(COMMON, optimizer="muon", rate=2e-3, muon_rate=0.02, epochs=8)
-QUICK = replace(MUON, epochs=4)  # a Mixer needs no more
+MUON = replace(COMMON, optimizer="muon", rate=2e-3, muon_rate=0.02, epochs=10, schedule="linear")
+QUICK = replace(MUON, epochs=4, schedule="cosine")  # a Mixer needs no more
 ADAM = replace(COMMON, rate=5e-3, epochs=4)
 TUNING = replace(MUON, rate=5e-4, muon_rate=5e-3, epochs=6)
 BY_HEART = {"augment": (), "label_smoothing": 0.0, "epochs": 50}
-EPOCHS = {1: 200, 3: 80, 10: 40, 30: 20}  # of a share of the images, in per cent: fewer steps, but not as many fewer
+EPOCHS = {1: 250, 3: 100, 10: 50, 30: 25}  # of a share of the images, in per cent: fewer steps, but not as many fewer
 
 
 def _model(network: str, colours: Mapping[str, Any], **options: Any) -> ModelSource:
@@ -64,7 +64,7 @@ def _without_skip(recipe: Recipe, block: int) -> Recipe:
 
 
 def _less(recipe: Recipe, percent: int) -> Recipe:
-    training = replace(recipe.training, epochs=EPOCHS[percent] * recipe.training.epochs / 8)
+    training = replace(recipe.training, epochs=EPOCHS[percent] * recipe.training.epochs / 10)
     return replace(recipe, train=replace(recipe.train, fraction=percent / 100), training=training)
 
 
@@ -97,7 +97,7 @@ def _first_seed() -> dict[str, Recipe]:
 
 
 def _on_cifar10() -> dict[str, Recipe]:
-    training = replace(MUON, rate=1e-3, epochs=11, schedule="linear")
+    training = replace(MUON, rate=1e-3, epochs=11)
     vit = _on_cifar(_model("vit", COLOURS, width=128, depth=8, heads=4), training)
     design = _model("resnet", COLOURS, channels=(32, 64, 128, 256), blocks=(1, 1, 1, 1))
     resnet = _on_cifar(design, replace(ADAM, rate=4e-3, epochs=12, schedule="linear"))
