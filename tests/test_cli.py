@@ -361,4 +361,4 @@ def test_every_verb_has_help_with_an_example(verb, seealike):
 
 def test_the_help_names_every_verb(seealike):
     _, out, _ = seealike("--help")
-    assert [verb for verb in VERBS if verb not in out] == [] and len(VERBS) == 9
+    assert [verb for verb in VERBS if verb not in out] == [] and len(VERBS) == 10

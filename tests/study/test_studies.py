@@ -33,4 +33,4 @@ def test_cifar10_is_answered_on_its_test_images(tmp_path):
     results = seealike.run(replace(study, images=few, batch=32), tmp_path)
     assert set(results) == set(study.ask)
     similarity = results["similarity"]
-    assert similarity.cka.max() > 0.5 and "CIFAR-10" in similarity.attrs["models"]["vit"]["weights"]
+    assert similarity.cka.max() > 0.5 and "cifar10" in similarity.attrs["models"]["vit"]["weights"]
