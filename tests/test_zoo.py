@@ -66,7 +66,7 @@ def test_a_card_is_the_recipe_that_made_it(name):
     assert text(load_recipe(zoo.FOLDER / f"{name}.toml")) == text(as_read(RECIPES[name]))
 
 
-FEW = ("vit", "resnet", "vit-gap", "mixer", "vit-without-skip-3", "vit-far")
+FEW = ("vit", "vit-gap", "vit-without-skip-3", "vit-far")
 MANY = [pytest.param(name, marks=[] if name in FEW else pytest.mark.long) for name in SHIPPED if "cifar" not in name]
 
 
@@ -80,7 +80,7 @@ def test_images_are_named_as_well_as_the_card_says(name):
 @pytest.mark.skipif(not DATA.exists(), reason="no CIFAR-10 beside the project")
 @pytest.mark.parametrize("name", [n for n in SHIPPED if "cifar" in n])
 def test_cifar10_is_named_as_well_as_the_card_says(name):
-    assert right(name, open_images(f"parquet:{DATA}"), 1000) == pytest.approx(zoo.card(name).accuracy, abs=0.04)
+    assert right(name, open_images(f"parquet:{DATA}"), 300) == pytest.approx(zoo.card(name).accuracy, abs=0.07)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

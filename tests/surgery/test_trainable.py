@@ -48,7 +48,11 @@ def apart(a, b):
     return float((a - b).detach().abs().max())
 
 
-@pytest.mark.parametrize("name", CASES)
+LONG = ("swin", "convnext")
+EACH = [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in CASES]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_ten_steps_give_the_weights_of_the_network_by_hand(name):
     net, before, _, hand = trained(name)
     own, old, by_hand = net.state_dict(), before.state_dict(), hand.state_dict()

@@ -28,7 +28,7 @@ def undisturbed(tmp_path_factory):
     return load_file(folder / "out" / "net.safetensors")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_killed_at_random_steps_it_ends_at_the_same_weights(tmp_path, undisturbed, seed):
     chance = random.Random(seed)
     early, later = chance.randint(1, EVERY), [chance.randint(1, 5) for _ in range(3)]
@@ -49,6 +49,7 @@ def assert_equal(ours, theirs):
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+@pytest.mark.long
 def test_the_logs_of_a_resumed_training_are_those_of_one(tmp_path):
     for folder, deaths in ((tmp_path / "once", []), (tmp_path / "twice", [8])):
         folder.mkdir()
