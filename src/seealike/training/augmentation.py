@@ -41,8 +41,12 @@ class Augmentation:
         if "crop" in self.names:
             pixels = cropped(pixels[rows], boxes(draw, (pixels.shape[1], pixels.shape[2])), size)
             rows = torch.arange(len(pixels), device=pixels.device)
+        return self.moved(pixels, rows, draw)
+
+    def moved(self, pixels: Tensor, rows: Tensor, draw: Draw) -> Tensor:
+        """The images in these rows, each shifted and mirrored by its draw."""
         if "shift" not in self.names and "mirror" not in self.names:
-            return pixels[rows] if "crop" not in self.names else pixels
+            return pixels[rows]
         shifts = shifted(draw, self.shift) if "shift" in self.names else np.zeros((len(draw.ids), 2), dtype=np.int64)
         flips = mirrored(draw) if "mirror" in self.names else np.zeros(len(draw.ids), dtype=bool)
         return gathered(pixels, rows, shifts, flips)

@@ -13,11 +13,10 @@ from seealike.errors import RunError
 from seealike.images.crops import ShorterSide, Unresized
 from seealike.images.indexed import Images
 from seealike.images.loading import loaded
-from seealike.images.preprocessing import Preprocessing
-from seealike.training.augmentation import Augmentation, Draw, boxes, gathered, mirrored, shifted
+from seealike.training.augmentation import Augmentation, Draw, boxes
 from seealike.training.chance import hashed
 from seealike.training.examples import Labelled
-from seealike.training.pixels import Kept, Pixels, kept, pictured
+from seealike.training.pixels import UNCHANGED, Kept, Pixels, kept, pictured
 from seealike.training.steps import Steps
 
 Batch = tuple[Tensor, Tensor]
@@ -57,8 +56,7 @@ class Reread:
         numbers = range(step, len(self.steps))
         reader = Augmented(self.examples, self.augmentation, self.size, self.steps.seed)
         plan = (list(zip(*(part.tolist() for part in self.steps.at(k)), strict=True)) for k in numbers)
-        unchanged = {"network": Preprocessing(Unresized(), "pixels")}  # type: ignore[arg-type]  # tensors come as they are
-        for batch in loaded(reader, numbers, plan, unchanged, self.workers):
+        for batch in loaded(reader, numbers, plan, UNCHANGED, self.workers):
             if not batch:
                 raise RunError(f"no image of step {batch.index} can be read, the first of them {batch.failed[0].id!r}.")
             assert batch.labels is not None
@@ -115,7 +113,9 @@ class Augmented:
         images: Images = self.examples.images
         image = pictured(images.read(self.examples.indices[index[0]]), images)
         draw = Draw(hashed([self.id(index)]), np.array([index[1]]), self.seed)
-        return self._moved(self._cut(image, draw), draw), self.examples.labels[index[0]]
+        seen = self._cut(image, draw).permute(1, 2, 0)[None]
+        (moved,) = self.augmentation.moved(seen, torch.zeros(1, dtype=torch.long), draw)
+        return moved.permute(2, 0, 1).contiguous(), self.examples.labels[index[0]]
 
     def _cut(self, image: Image.Image, draw: Draw) -> Tensor:
         """The part of the picture that is seen, of the network's size."""
@@ -123,10 +123,3 @@ class Augmented:
             return Pixels(ShorterSide(self.size))(image)
         top, left, height, width = boxes(draw, (image.height, image.width))[0].tolist()
         return F.resized_crop(Pixels(Unresized())(image), top, left, height, width, list(self.size), antialias=True)
-
-    def _moved(self, picture: Tensor, draw: Draw) -> Tensor:
-        names = self.augmentation.names
-        shifts = shifted(draw, self.augmentation.shift) if "shift" in names else np.zeros((1, 2), dtype=np.int64)
-        flips = mirrored(draw) if "mirror" in names else np.zeros(1, dtype=bool)
-        seen = picture.permute(1, 2, 0)[None]
-        return gathered(seen, torch.zeros(1, dtype=torch.long), shifts, flips)[0].permute(2, 0, 1).contiguous()

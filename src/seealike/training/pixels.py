@@ -21,6 +21,7 @@ from seealike.images.preprocessing import Preprocessing
 
 Resize = Callable[[Image.Image], Image.Image]
 LIMIT = 2 << 30  # bytes of pixels that are kept
+UNCHANGED = {"network": Preprocessing(Unresized(), "pixels")}  # type: ignore[arg-type]  # tensors come as they are
 READ, PEEKED = 500, 32  # images at a time; images whose size is looked at first
 
 
@@ -119,8 +120,7 @@ def _bytes(count: int, size: tuple[int, int]) -> int:
 
 def _read(reader: OneSize, missing: Sequence[int], workers: int) -> tuple[Tensor, list[int], set[int]]:
     plan = batches(missing, READ)
-    unchanged = {"network": Preprocessing(Unresized(), "pixels")}  # type: ignore[arg-type]  # tensors come as they are
-    arriving = within(loaded(reader, range(len(plan)), plan, unchanged, workers), len(missing), TOLERANCE)
+    arriving = within(loaded(reader, range(len(plan)), plan, UNCHANGED, workers), len(missing), TOLERANCE)
     parts, seen = [], []
     with closing(arriving):
         for batch in tqdm(arriving, f"reading {reader.images.text}", len(plan), leave=False, delay=1):

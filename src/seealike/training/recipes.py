@@ -113,7 +113,7 @@ def _on_cifar10() -> dict[str, Recipe]:
     return {f"{name}-cifar10": recipe for name, recipe in named.items()}
 
 
-def seeded(name: str, recipe: Recipe, seed: int) -> Recipe:
+def seeded(recipe: Recipe, seed: int) -> Recipe:
     """The same with another seed; what is fine-tuned begins from the network of that seed."""
     begun = recipe.model.source
     model = replace(recipe.model, source=f"{begun}-s{seed}") if begun.startswith("zoo:") else recipe.model
@@ -126,7 +126,7 @@ def _with_seeds(first: Mapping[str, Recipe]) -> dict[str, Recipe]:
     for name, recipe in first.items():
         found[name] = recipe
         for seed in range(1, 3 if name in ("vit", "resnet") else 2):
-            found[f"{name}-s{seed}"] = seeded(name, recipe, seed)
+            found[f"{name}-s{seed}"] = seeded(recipe, seed)
     return found
 
 

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from seealike.results import aside
 from seealike.training.recipe import Recipe
 from seealike.training.toml import as_read, text, written
 from seealike.training.toml import recipe as read
@@ -57,14 +58,11 @@ def state(module: nn.Module, half: bool) -> dict[str, Tensor]:
 def write(weights: Path, card: Path, recipe: Recipe, result: Result, values: dict[str, Tensor]) -> Trained:
     """Weights first, then the card: where there is a card there are its weights."""
     card.unlink(missing_ok=True)
-    aside = weights.with_name(f"{weights.name}.aside")
-    metadata = {"format": "pt", "recipe": text(recipe), "begun": begun(recipe)}
-    save_file(values, aside, metadata)
-    aside.replace(weights)
+    with aside(weights) as unfinished:
+        save_file(values, unfinished, {"format": "pt", "recipe": text(recipe), "begun": begun(recipe)})
     lines = [f"{f.name} = {written(getattr(result, f.name))}" for f in fields(Result)]
-    aside = card.with_name(f"{card.name}.aside")
-    aside.write_text("\n".join([text(recipe), "[result]", *lines, ""]), "utf8")
-    aside.replace(card)
+    with aside(card) as unfinished:
+        unfinished.write_text("\n".join([text(recipe), "[result]", *lines, ""]), "utf8")
     return Trained(weights, card, result)
 
 
