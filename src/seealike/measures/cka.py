@@ -5,15 +5,13 @@ from typing import ClassVar, Literal
 
 import xarray as xr
 
-from seealike.errors import StudyError
 from seealike.kernel import FOUND, Measure, Selected, Sources, State, Tap
 from seealike.maths.hsic import cka_from_products
 from seealike.measures.layers import layer_coordinates
+from seealike.measures.pairs import Pattern, both_sides
 from seealike.statistics.hsic import HSIC
 from seealike.views.gram import Gram
 from seealike.views.pooling import Pool
-
-Pattern = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,7 @@ class CKA(Measure):
         Pool(self.view)  # refuses what is no view
 
     def bind(self, sources: Sources) -> "CKA":
-        if bool(self.layers) == bool(self.a):
-            raise StudyError('cka needs a (and b), or layers: layers = ["vit:@block", "resnet:@block"] asks all pairs.')
-        pool = Pool(self.view)
-        a = _select(sources, self.layers or self.a, pool)
-        b = _select(sources, self.b, pool) if self.b else a
-        return replace(self, a=(), b=(), layers=(), bound_a=a, bound_b=b)
+        return replace(self, **both_sides(self, sources))
 
     def needs(self, *earlier: xr.Dataset) -> tuple[HSIC, ...]:
         view = Gram(Pool(self.view))
@@ -68,9 +61,3 @@ class CKA(Measure):
     def _constant(self, sums: State) -> list[Selected]:
         sides = ((self.bound_a, sums["a"]), (self.bound_b, sums["b"]))
         return list(dict.fromkeys(s for side, own in sides for s, x in zip(side, own, strict=True) if not x))
-
-
-def _select(sources: Sources, patterns: Pattern, pool: Pool) -> tuple[Selected, ...]:
-    patterns = (patterns,) if isinstance(patterns, str) else patterns
-    found = [s for pattern in patterns for s in sources.select(pattern, pool.refuses)]
-    return tuple(dict.fromkeys(found))
