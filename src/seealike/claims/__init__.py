@@ -5,6 +5,7 @@ from typing import Any
 
 from seealike.claims.claim import Claim
 from seealike.claims.evidence import Answer, gather
+from seealike.claims.mahaut2026 import CLAIMS as MAHAUT2026
 from seealike.claims.raghu2021 import CLAIMS as RAGHU2021
 from seealike.claims.telling import told
 from seealike.claims.verdict import Decided, decided
@@ -14,8 +15,8 @@ from seealike.results import Results
 
 __all__ = ["PAPERS", "TITLES", "Answer", "Claim", "Decided", "decide", "judge", "named", "of_paper", "told", "write"]
 
-PAPERS: dict[str, tuple[Claim, ...]] = {"raghu2021": RAGHU2021}
-TITLES = {"raghu2021": "Raghu et al. 2021"}
+PAPERS: dict[str, tuple[Claim, ...]] = {"raghu2021": RAGHU2021, "mahaut2026": MAHAUT2026}
+TITLES = {"raghu2021": "Raghu et al. 2021", "mahaut2026": "Mahaut & Baroni 2026"}
 
 
 def of_paper(paper: str) -> tuple[Claim, ...]:

@@ -8,7 +8,7 @@ from typing import Literal
 import xarray as xr
 
 # what was done to a network, or withheld from it: one with such a tag stands only for roles that name the tag
-DEPARTURES = ("data", "finetuned", "without_skip", "trained_on")
+DEPARTURES = ("data", "finetuned", "without_skip", "trained_on", "control")
 
 Wanted = str | EllipsisType | None
 
@@ -52,17 +52,19 @@ class Need:
     """An answer that a claim rests on: a measure of the networks of one role, or of one role against another.
 
     `layers` is the pattern that selected the layers on every side; "": none, so that all are there; "*": any. `view` is
-    the view asked for; "": any.
+    the view asked for, `distance` that between layers; "": any.
     """
 
     measure: str
     roles: tuple[Role, ...]
     layers: str = ""
     view: str = ""
+    distance: str = ""
 
     def words(self, models: tuple[str, ...]) -> str:
         """What a study would write under `[ask.NAME]`."""
         told = [f'measure = "{self.measure}"', *KEYS.get(self.measure, _of_one)(self, models)]
+        told += [f'distance = "{self.distance}"'] if self.distance else []
         return ", ".join([*told, f'view = "{self.view}"'] if self.view and self.view != "flatten" else told)
 
 
@@ -84,10 +86,17 @@ def _of_drift(need: Need, models: tuple[str, ...]) -> list[str]:
 
 
 def _of_several(need: Need, models: tuple[str, ...]) -> list[str]:
-    return [f'models = "{models[0]}"']
+    named = [f'"{model}"' for model in models]
+    return [f"models = {named[0]}" if len(named) == 1 else f"models = [{', '.join(named)}]"]
 
 
-KEYS = {"cka": _of_pairs, "head_cka": _of_heads, "drift": _of_drift, "accuracy": _of_several}
+KEYS = {
+    "cka": _of_pairs,
+    "head_cka": _of_heads,
+    "drift": _of_drift,
+    "accuracy": _of_several,
+    "trajectory": _of_several,
+}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,13 @@ from seealike.maths.jackknife import deviations
 from seealike.results import Results
 
 BY_DEFAULT = {"localization": "@block"}  # what measures take where a study names no layers
-PAIR = {"layer_a": "layer_b", "layer_b": "layer_a", "depth_a": "depth_b", "depth_b": "depth_a"}
+BOTH_WAYS = (
+    ("layer_a", "layer_b"),
+    ("depth_a", "depth_b"),
+    ("imbalance", "imbalance_reverse"),
+    ("imbalance_rescaled", "imbalance_rescaled_reverse"),
+)
+TURNED = {one: other for pair in BOTH_WAYS for one, other in (pair, pair[::-1])}
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +127,17 @@ def _asked(attrs: Mapping[str, Any], need: Need, models: tuple[str, ...]) -> boo
         return False
     if question.get("model", models[0]) != models[0] or question.get("block"):
         return False
-    if need.view and question.get("view", "flatten") != need.view:
+    if need.distance and question.get("distance", "cka") != need.distance:
+        return False
+    if need.view and (question.get("view") or _usual_view(need.measure, question)) != need.view:
         return False
     return need.layers == "*" or all(_selected(need, question, model) for model in models)
+
+
+def _usual_view(measure: str, question: Mapping[str, Any]) -> str:
+    """What is seen of a layer where a question does not say it."""
+    far = measure == "trajectory" and question.get("distance", "cka") != "cka"
+    return "mean" if far or measure == "image_statistics" else "flatten"
 
 
 def _selected(need: Need, question: Mapping[str, Any], model: str) -> bool:
@@ -145,14 +159,15 @@ def _narrowed(data: xr.Dataset, models: tuple[str, ...]) -> xr.Dataset | None:
     kept = {name: facts for name, facts in (data.attrs.get("models") or {}).items() if name in models}
     data = data.assign_attrs(models=kept)
     if "model" in data.dims:
-        there = data.attrs.get("reference", models[-1]) == models[-1] and models[0] in data["model"].values
-        return data.sel(model=models[0]) if there else None
-    if {"layer_a", "layer_b"} <= set(data.dims):
-        return _chosen(data, layer_a=models[0], layer_b=models[-1]) or _chosen(
-            _turned(data), layer_a=models[0], layer_b=models[-1]
-        )
-    sides = {"layer": models[0], "residual": models[0], "layer_b": models[-1]}
-    return _chosen(data, **{dim: model for dim, model in sides.items() if dim in data.dims})
+        if data.attrs.get("reference", models[-1]) != models[-1] or models[0] not in data["model"].values:
+            return None
+        data = data.sel(model=models[0])
+        if "reference" in data.attrs:  # its layers are those of the reference, without a model's name
+            return data
+    sides = {"layer": models[0], "residual": models[0], "layer_a": models[0], "layer_b": models[-1]}
+    kept = {dim: model for dim, model in sides.items() if dim in data.dims}
+    found = _chosen(data, **kept)
+    return _chosen(_turned(data), **kept) if found is None and {"layer_a", "layer_b"} <= set(kept) else found
 
 
 def _chosen(data: xr.Dataset, **sides: str) -> xr.Dataset | None:
@@ -167,5 +182,5 @@ def _chosen(data: xr.Dataset, **sides: str) -> xr.Dataset | None:
 
 def _turned(data: xr.Dataset) -> xr.Dataset:
     """The same with its two sides exchanged."""
-    turned = data.rename({old: new for old, new in PAIR.items() if old in data.variables or old in data.dims})
+    turned = data.rename({old: new for old, new in TURNED.items() if old in data.variables or old in data.dims})
     return turned.transpose(..., "layer_a", "layer_b")

@@ -7,6 +7,7 @@ from itertools import product
 from seealike.claims.claim import DEPARTURES, Role
 from seealike.claims.evidence import Answer
 
+MADE_FROM = (("control", "crop"),)
 REPEATS = ("seed", "checkpoint")  # tags that tell repeats of one network apart
 
 
@@ -35,7 +36,7 @@ Group = tuple[Network, ...]
 
 
 def trained(answers: Iterable[Answer]) -> list[Network]:
-    """Every trained network that some answer is about; untrained ones bear out no claim about trained ones."""
+    """Every trained network that some answer is about, and those that are untrained to be a control of these."""
     models: dict[str, Mapping] = {name: facts for answer in answers for name, facts in answer.models.items()}
     return [
         Network(
@@ -45,7 +46,7 @@ def trained(answers: Iterable[Answer]) -> list[Network]:
             str(facts.get("fingerprint", "")),
         )
         for name, facts in models.items()
-        if "untrained" not in str(facts.get("weights", ""))
+        if "untrained" not in str(facts.get("weights", "")) or "control" in (facts.get("tags") or {})
     ]
 
 
@@ -68,8 +69,8 @@ def together(roles: tuple[Role, ...], chosen: tuple[Group, ...]) -> Iterator[Gro
 
 
 def descends(roles: tuple[Role, ...]) -> bool:
-    """Whether networks of some of the roles were made from those of others."""
-    return any(tag == "finetuned" for role in roles for tag, _ in role.tags)
+    """Whether networks of some of the roles were made from those of others: fine-tuned, or seen by another crop."""
+    return any((tag, want) in MADE_FROM or tag == "finetuned" for role in roles for tag, want in role.tags)
 
 
 def _groups(networks: list[Network]) -> list[Group]:
