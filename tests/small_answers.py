@@ -184,6 +184,60 @@ def probe(layers: int = 6, grid: int = 4, cls: bool = True) -> xr.Dataset:
     return with_errors(found, coords, attributes("probe", question=question))
 
 
+def image_statistics(layers: int = 6) -> xr.Dataset:
+    """All told by the input; the less, the deeper."""
+    names = ["luminance", "contrast", "slope", "octave_2", "images:hue"]
+    depth, rng = np.linspace(0, 1, layers), np.random.default_rng(5)
+    ridge = 1 - depth[:, None] * np.array([0.2, 0.5, 0.9, 1.1, 0.6])
+    dims, units = ("layer", "statistic"), {"units": "1"}
+    found = {
+        "r2_ridge": (dims, ridge, {"long_name": "R² of ridge regression", **units}),
+        "r2_knn": (dims, 0.8 * ridge - 0.1 + rng.normal(0, 0.01, ridge.shape), units),
+        "imbalance": (dims, 1 - 0.5 * ridge, units),
+        "imbalance_all": ("layer", 0.3 + 0.6 * depth, units),
+    }
+    coords = {"layer": [f"vit:blocks.{i}" for i in range(layers)], "depth": ("layer", depth), "statistic": names}
+    return with_errors(found, coords, attributes("image_statistics", question={"model": "vit", "view": "mean"}))
+
+
+def trajectory(layers: tuple[int, ...] = (7, 5), models: tuple[str, ...] = ("vit", "resnet")) -> xr.Dataset:
+    """Two networks on arcs of a circle that lie beside each other: as the measure tells it, from their distances."""
+    from seealike.maths.mapping import flat
+    from seealike.maths.paths import gini, length, steps, straightness, structure, turning, unevenness
+
+    depth = [np.linspace(0, 1, n) for n in layers]
+    places = [np.stack([np.cos(d + i), np.sin(d + i), np.full(len(d), 0.4 * i)], 1) for i, d in enumerate(depth)]
+    every, names = (
+        np.concatenate(places),
+        [f"{m}:blocks.{i}" for m, n in zip(models, layers, strict=True) for i in range(n)],
+    )
+    far = np.linalg.norm(every[:, None] - every, axis=2)
+    own = [np.linalg.norm(p[:, None] - p, axis=2) for p in places]
+    lags, of_layer, of_model = (0.25, 0.5, 1.0), ("layer",), ("model",)
+    angle = {"long_name": "CKA angle", "units": "radian"}
+    lagged = np.array([[structure(d, at, lag) for lag in lags] for d, at in zip(own, depth, strict=True)])
+    found = {
+        "distance": (("layer_a", "layer_b"), far, angle),
+        "step": (of_layer, np.concatenate([np.append(steps(d), np.nan) for d in own]), angle),
+        "turning": (of_layer, np.concatenate([turning(d, False) for d in own]), {"units": "degree"}),
+        "from_input": (of_layer, np.linalg.norm(every, axis=1), angle),
+        "to_output": (of_layer, np.concatenate([d[:, -1] for d in own]), angle),
+        "structure": (("model", "lag"), lagged, angle),
+        "structure_work": (("model", "lag"), lagged, angle),
+        "length": (of_model, np.array([length(d) for d in own]), angle),
+        "straightness": (of_model, np.array([straightness(d) for d in own]), {"units": "1"}),
+        "unevenness": (of_model, np.array([unevenness(steps(d)) for d in own]), {"units": "1"}),
+        "gini": (of_model, np.array([gini(steps(d)) for d in own]), {"units": "1"}),
+        "total_turning": (of_model, np.array([np.nansum(turning(d, False)) for d in own]), {"units": "degree"}),
+    }
+    coords = {f"layer{side}": names for side in ("", "_a", "_b")}
+    coords |= {f"depth{side}": (f"layer{side}", np.concatenate(depth)) for side in ("", "_a", "_b")}
+    coords |= {"map": (("layer", "axis"), flat(far), {"long_name": "map of the layers (MDS)", "units": "1"})}
+    coords |= {"axis": ["x", "y"], "model": list(models), "lag": list(lags)}
+    question = {"models": "*", "layers": "@block", "distance": "cka"}
+    return with_errors(found, coords, attributes("trajectory", models, question=question, distance="cka"))
+
+
 def accuracy() -> xr.Dataset:
     """Two repeats of a ViT, what departs from it in no order, a ResNet, and one that was fine-tuned."""
     vit = {"family": "transformer"}
@@ -207,4 +261,4 @@ def accuracy() -> xr.Dataset:
     return with_errors(found, {"model": list(tags)}, attrs)
 
 
-ALL = (skip_ratio, drift, head_cka, receptive_field, localization, probe, accuracy)
+ALL = (skip_ratio, drift, head_cka, receptive_field, localization, probe, image_statistics, trajectory, accuracy)

@@ -196,8 +196,9 @@ def test_numbers_in_long_form(tmp_path):
         (lambda: figures.draw(answer(measure="ckaa")), "measure 'ckaa' has no figure. Closest: cka, head_cka."),
         (
             lambda: figures.draw(xr.Dataset()),
-            "this dataset does not say which measure it answers. Figures there are: cka, attention_distance, drift, "
-            "head_cka, localization, probe, receptive_field, skip_ratio, accuracy.",
+            "this dataset does not say which measure it answers. Figures there are: cka, imbalance, mutual_knn, "
+            "procrustes, rsa, trajectory, attention_distance, drift, head_cka, image_statistics, localization, probe, "
+            "receptive_field, skip_ratio, accuracy.",
         ),
         (
             lambda: figures.draw(answer().drop_vars("cka_se"), error=True),

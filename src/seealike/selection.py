@@ -42,6 +42,11 @@ class Models:
         """The facts of a tensor."""
         return self.graphs[model].by_name[tensor]
 
+    def work(self, model: str, tensor: str) -> float:
+        """The share of a model's floating-point operations that are done when a tensor exists, 0 to 1."""
+        graph = self.graphs[model]
+        return graph.work[graph.by_name[tensor].node]
+
     def classes(self, images: str | None = None) -> tuple[str, ...]:
         """The names of the classes of a set of images, this question's own if none is named."""
         source = self.images if images is None else self.sets.get(images)

@@ -159,10 +159,29 @@ def test_every_new_figure_fits_takes_axes_and_is_saved(answer, tmp_path):
     first, second = mine.subplots(1, 2)
     assert figures.draw(answer, ax=second) is mine
     assert second.lines and not first.lines and not second.images
-    variable = {"skip_ratio": "ratio", "probe": "accuracy"}.get(measure, measure)
+    variable = {"skip_ratio": "ratio", "probe": "accuracy", "image_statistics": "r2_ridge", "trajectory": "step"}.get(
+        measure, measure
+    )
     with pytest.raises(StudyError, match=f"^this answer has no {variable}_se, so error=True has nothing to draw"):
         figures.draw(answer.drop_vars(f"{variable}_se"), error=True)
     assert figures.draw(answer.drop_vars([name for name in answer if str(name).endswith("_se")]))
     assert figures.save(mine, tmp_path / "f.svg").stat().st_size > 0
     rows = figures.to_csv(answer, tmp_path / "f.csv").read_text().splitlines()
-    assert variable in rows[0].split(",") and len(rows) == 1 + np.prod(list(answer.sizes.values()))
+    count = 12 * 12 + 12 + 2 * 3 if measure == "trajectory" else np.prod(list(answer.sizes.values()))
+    assert variable in rows[0].split(",") and len(rows) == 1 + count
+
+
+def test_what_layers_tell_of_image_statistics_has_a_panel_a_statistic():
+    answer = small_answers.image_statistics()
+    answer = answer.where(answer.statistic != "images:hue").assign(imbalance_all=answer.imbalance_all)
+    figure = figures.draw(answer)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["all, mean of R²", *answer.statistic.values]
+    first, luminance, *_, hue = figure.axes
+    np.testing.assert_allclose(lines(luminance)[0], np.stack([answer.depth, answer.r2_ridge[:, 0]], 1))
+    np.testing.assert_allclose(lines(luminance)[2][:, 1], answer.imbalance[:, 0])
+    np.testing.assert_allclose(lines(first)[0][:, 1], answer.r2_ridge[:, :4].mean("statistic"))
+    np.testing.assert_allclose(lines(first)[2][:, 1], answer.imbalance_all)
+    assert len(hue.lines) == 1 and len(luminance.collections) == 3, "undefined: but the line at 0; three bands"
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["R², ridge", "R², nearest images", "imbalance"]

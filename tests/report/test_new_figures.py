@@ -67,6 +67,7 @@ def test_plain_words_say_what_was_asked(page):
         "head_cka: how alike the heads of vit:blocks.0.attn, from the most local to all, and the 10 layers",
         "receptive_field: which part of the image the centre of each layer of vit depends on",
         "localization: which patch of the image each token of vit is most like",
+        "image_statistics: how much each layer of vit tells of the image's low-level statistics (features averaged",
         "accuracy: how often the class that each of resnet and data-3 and vit and cut-3 and data-10 and cut-1 and",
         "probe: how well a linear probe on each layer of vit tells the classes (features token by token)",
     ):

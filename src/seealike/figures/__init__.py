@@ -14,12 +14,14 @@ from seealike.figures.drift import drift
 from seealike.figures.head_cka import head_cka
 from seealike.figures.heads import heads
 from seealike.figures.heatmap import heatmap, limits
+from seealike.figures.image_statistics import image_statistics
 from seealike.figures.localization import localization
 from seealike.figures.maps import Map, maps
 from seealike.figures.probe import probe
 from seealike.figures.receptive_field import receptive_field
 from seealike.figures.save import save, to_csv
 from seealike.figures.skip_ratio import skip_ratio
+from seealike.figures.trajectory import trajectory
 
 __all__ = ["Line", "Map", "curves", "draw", "heads", "heatmap", "limits", "maps", "save", "to_csv"]
 
@@ -38,10 +40,11 @@ def draw(dataset: xr.Dataset, *, error: bool = False, ax: Axes | None = None) ->
 
 
 def _pairs(dataset: xr.Dataset, *, error: bool, ax: Axes | None) -> Figure:
-    """Layers against layers: the variable named as the measure."""
-    name = dataset.attrs["measure"]
+    """Layers against layers: the variable named as the measure, or what can be compared of it."""
+    measure = str(dataset.attrs["measure"])
+    name = SHOWN.get(measure, measure)
     shown = errors(dataset, name, error)
-    return heatmap(dataset[name], ax, error=shown if error else None, label=NAMES[name], title=title(dataset.attrs))
+    return heatmap(dataset[name], ax, error=shown if error else None, label=NAMES[measure], title=title(dataset.attrs))
 
 
 def _heads(dataset: xr.Dataset, *, error: bool, ax: Axes | None) -> Figure:
@@ -51,12 +54,26 @@ def _heads(dataset: xr.Dataset, *, error: bool, ax: Axes | None) -> Figure:
     return heads(dataset[name], ax, error=shown, label=NAMES[name], title=title(dataset.attrs))
 
 
-NAMES = {"cka": "CKA", "attention_distance": "mean attention distance (pixels)"}
+NAMES = {
+    "cka": "CKA",
+    "imbalance": "information imbalance, rows to columns",
+    "mutual_knn": "mutual nearest neighbours",
+    "procrustes": "Procrustes angle, radian",
+    "rsa": "RSA",
+    "attention_distance": "mean attention distance (pixels)",
+}
+SHOWN = {"imbalance": "imbalance_rescaled"}
 DRAWN: dict[str, Callable[..., Figure]] = {
     "cka": _pairs,
+    "imbalance": _pairs,
+    "mutual_knn": _pairs,
+    "procrustes": _pairs,
+    "rsa": _pairs,
+    "trajectory": trajectory,
     "attention_distance": _heads,
     "drift": drift,
     "head_cka": head_cka,
+    "image_statistics": image_statistics,
     "localization": localization,
     "probe": probe,
     "receptive_field": receptive_field,

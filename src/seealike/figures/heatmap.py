@@ -13,6 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
 from seealike.errors import StudyError
+from seealike.figures.direction import ALIKE, apart, greatest
 from seealike.figures.layers import Label, Segment, labels, segments
 from seealike.figures.scales import plain_decades
 from seealike.figures.style import FONT, THIN, UNDEFINED, root, titled
@@ -39,13 +40,14 @@ class Scale:
 def limits(*arrays: xr.DataArray) -> tuple[float, float]:
     """The one scale for these panels: 0 to 1, lowered to the next tenth below a negative minimum, not below -1.
 
-    Values outside are drawn in the end colours and the colour bar says so with an arrow.
+    Of angles in radians it ends at the next tenth above the greatest. Values outside are drawn in the end colours and
+    the colour bar says so with an arrow.
 
     >>> limits(xr.DataArray([0.2, 0.9])), limits(xr.DataArray([0.2]), xr.DataArray([-0.13, float("nan")]))
     ((0.0, 1.0), (-0.2, 1.0))
     """
     least = min((float(array.min()) for array in arrays if array.notnull().any()), default=0.0)
-    return (0.0 if least > -1e-6 else math.floor(max(least, -1.0) * 10) / 10, 1.0)
+    return (0.0 if least > -1e-6 else math.floor(max(least, -1.0) * 10) / 10, greatest(arrays))
 
 
 def heatmap(
@@ -60,10 +62,13 @@ def heatmap(
 ) -> Figure:
     """Rows upwards are the first dimension's layers, columns the second's; `error` adds a panel with its own scale.
 
-    The scale is that of `limits`, unless `vmin` and `vmax` say otherwise.
+    The scale is that of `limits`, unless `vmin` and `vmax` say otherwise. What is alike is light: of distances, 0.
     """
     least, most = limits(array)
-    scale = Scale(label or str(array.name or ""), least if vmin is None else vmin, most if vmax is None else vmax)
+    named, colours = label or str(array.name or ""), "magma"
+    if apart(array):
+        named, colours = f"{named} ({ALIKE})", "magma_r"
+    scale = Scale(named, least if vmin is None else vmin, most if vmax is None else vmax, colours)
     panels = [(array, scale)] if error is None else [(array, scale), (error, error_scale(error))]
     if ax is not None and error is not None:
         raise StudyError("ax= holds one panel. Leave out error, or draw the error on axes of its own.")

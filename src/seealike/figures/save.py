@@ -1,9 +1,11 @@
 """Figures and their numbers on disk: the same answer gives the same bytes."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -31,9 +33,29 @@ def save(figure: Figure, path: str | Path) -> Path:
 
 
 def to_csv(dataset: xr.Dataset, path: str | Path) -> Path:
-    """The numbers in long form, one row an element: `layer_a, layer_b, cka, cka_se`; undefined ones are empty."""
+    """The numbers in long form, one row an element: `layer_a, layer_b, cka, cka_se`; undefined ones are empty.
+
+    Variables that have no dimension in common, of layers and of models, have rows of their own, one below the other.
+    """
     path = Path(path)
-    dims = [str(dim) for dim in dataset.sizes]
-    table = dataset.reset_coords(drop=True).to_dataframe(dim_order=dims).reset_index()
-    table.to_csv(path, index=False)
+    bare = dataset.reset_coords(drop=True)
+    tables = [_table(bare[names]) for names in _together(bare)]
+    pd.concat(tables).to_csv(path, index=False)
     return path
+
+
+def _table(part: xr.Dataset) -> pd.DataFrame:
+    if not part.sizes:
+        return pd.DataFrame({str(name): [array.item()] for name, array in part.items()})
+    return part.to_dataframe(dim_order=[str(dim) for dim in part.sizes]).reset_index()
+
+
+def _together(dataset: xr.Dataset) -> list[list[Hashable]]:
+    """The variables, those together that a chain of common dimensions links."""
+    found: list[tuple[set[Hashable], list[Hashable]]] = []
+    for name, array in dataset.data_vars.items():
+        linked = [group for group in found if group[0] & set(array.dims)]
+        found = [group for group in found if group not in linked]
+        dims = set(array.dims).union(*(group[0] for group in linked))
+        found.append((dims, [*(n for group in linked for n in group[1]), name]))
+    return [[name for name in dataset.data_vars if name in names] for _, names in found]

@@ -50,6 +50,18 @@ class CentralSquare:
 
 
 @dataclass(frozen=True)
+class CornerSquare:
+    """As large a square as the central one, from the upper left corner of the image."""
+
+    size: tuple[int, int]
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        side = SHARE * min(image.size)
+        height, width = self.size
+        return image.resize((width, height), Image.Resampling.BICUBIC, box=(0, 0, side, side))
+
+
+@dataclass(frozen=True)
 class Normalised:
     """Colours from 0 to 255 brought to [0, 1], and to (colour - mean) / std."""
 

@@ -9,7 +9,16 @@ from PIL import Image
 from torch import Tensor
 
 from seealike.errors import StudyError
-from seealike.images.crops import CentralSquare, Normalised, PixelValues, ShorterSide, Unresized, described, words
+from seealike.images.crops import (
+    CentralSquare,
+    CornerSquare,
+    Normalised,
+    PixelValues,
+    ShorterSide,
+    Unresized,
+    described,
+    words,
+)
 
 Colours = tuple[float, ...]
 PROBES = ((64, 48), (40, 90))  # width and height of two images that no fixed size leaves different
@@ -78,16 +87,17 @@ def plain(
     return _normalised(ShorterSide(fitted) if fitted else Unresized(), f"plain: {how}", fitted, mean, std)
 
 
-def shared(own: Preprocessing) -> Preprocessing:
+def shared(own: Preprocessing, corner: bool = False) -> Preprocessing:
     """The same part of every image for all models: the central square of 0.875 of the shorter side.
 
     It is resized to the model's own size (a square seen through a size that is none is stretched) and normalised as the
-    model's own preprocessing does.
+    model's own preprocessing does. `corner`: as large a square from the upper left corner.
     """
     if own.size is None:
         raise StudyError('crop = "shared" needs the size a model takes, for example size = 224 in [models.NAME]')
-    how = f"shared: central square of 0.875 of the shorter side, resized to {words(own.size)} (bicubic, antialias)"
-    made = _normalised(CentralSquare(own.size), how, own.size, own.mean, own.std)
+    where, square = ("upper left", CornerSquare) if corner else ("central", CentralSquare)
+    how = f"shared: {where} square of 0.875 of the shorter side, resized to {words(own.size)} (bicubic, antialias)"
+    made = _normalised(square(own.size), how, own.size, own.mean, own.std)
     grey = Image.new("RGB", (own.size[1], own.size[0]), COLOUR)
     if not torch.allclose(_centre(own.transform(grey)), _centre(made.transform(grey)), atol=1e-3):
         raise StudyError(

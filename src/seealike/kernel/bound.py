@@ -81,6 +81,10 @@ class Sources(Protocol):
         """The facts of a tensor: its shape, its places, the size of the image."""
         ...
 
+    def work(self, model: str, tensor: str) -> float:
+        """The share of a model's floating-point operations that are done when a tensor exists, 0 to 1."""
+        ...
+
     def colours(self, model: str) -> tuple[Colours, Colours]:
         """The mean and the deviation that brought colours in [0, 1] to a model's input."""
         ...

@@ -85,32 +85,32 @@ def _errors(fit: Scatter, held: Scatter) -> Callable[[float], Tensor]:
 
 def _dual(rows: Tensor, targets: Tensor, held: Tensor, penalties: tuple[float, ...]) -> Ridge:
     n = len(rows)
-    kernel, fit = _kernel(rows, ~held), (~held).nonzero()[:, 0]
+    products, fit = kernel(rows, ~held), (~held).nonzero()[:, 0]
     mean = targets[fit].mean(0)
-    values, vectors = torch.linalg.eigh(kernel[fit][:, fit] / len(fit))
-    onto, test = vectors.mT @ (targets[fit] - mean) / len(fit), kernel[held][:, fit] @ vectors
+    values, vectors = torch.linalg.eigh(products[fit][:, fit] / len(fit))
+    onto, test = vectors.mT @ (targets[fit] - mean) / len(fit), products[held][:, fit] @ vectors
 
     def error(penalty: float) -> Tensor:
         return (targets[held] - mean - test @ (onto / (values + penalty)[:, None])).square().mean()[None]
 
     penalty, least = _chosen(error, held.sum(), rows[None, 0], penalties)
     mean = targets.mean(0)
-    square = _kernel(rows, torch.ones_like(held)) / n + penalty * torch.eye(n, dtype=torch.float64, device=rows.device)
+    square = kernel(rows, torch.ones_like(held)) / n + penalty * torch.eye(n, dtype=torch.float64, device=rows.device)
     solved = torch.cholesky_solve((targets - mean) / n, torch.linalg.cholesky(square))
-    parts = [(z.mT @ solved * scale[:, None], centre) for z, scale, centre in _blocks(rows, torch.ones_like(held))]
+    parts = [(z.mT @ solved * scale[:, None], centre) for z, scale, centre in blocks(rows, torch.ones_like(held))]
     weights, centre = (torch.cat(p)[None] for p in zip(*parts, strict=True))
     return _ridge(weights, mean, centre, penalty, least)
 
 
-def _kernel(rows: Tensor, fitted: Tensor) -> Tensor:
+def kernel(rows: Tensor, fitted: Tensor) -> Tensor:
     """images x images: inner products of the rows, standardised on some of them."""
-    kernel = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=rows.device)
-    for z, _, _ in _blocks(rows, fitted):
-        kernel.addmm_(z, z.mT)
-    return kernel
+    products = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=rows.device)
+    for z, _, _ in blocks(rows, fitted):
+        products.addmm_(z, z.mT)
+    return products
 
 
-def _blocks(rows: Tensor, fitted: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def blocks(rows: Tensor, fitted: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Some features at a time: standardised, what they were divided by (inverse), their means."""
     for block in rows.split(max(1, BLOCK // len(rows)), 1):
         x = block.double()

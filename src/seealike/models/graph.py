@@ -17,7 +17,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from seealike.errors import StudyError, closest
-from seealike.models import attentions, kinds, residuals
+from seealike.models import attentions, kinds, residuals, work
 from seealike.models.attentions import Attention
 from seealike.models.names import INPUT, Label, label
 from seealike.models.operations import PART, inputs, is_whole, overwrites, tensor, written
@@ -128,6 +128,11 @@ class Graph:
             digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
+
+    @cached_property
+    def work(self) -> dict[Node, float]:
+        """The share of the operations of one image, 0 to 1, that are done once a node has run."""
+        return work.shares(self.module.graph)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -97,14 +97,26 @@ def prepared(
     tensor = images.as_given
     preprocessings, traced = {}, {}
     for name, model in tqdm(built.items(), desc="tracing models", leave=False, delay=2):
-        own = model.preprocessing
-        preprocessings[name] = shared(own) if study.crop == "shared" and tensor is None else own
+        own, corner = model.preprocessing, _corner(name, study, images)
+        preprocessings[name] = shared(own, corner) if study.crop == "shared" and tensor is None else own
         size = tuple(tensor.shape) if tensor is not None else (model.channels, *_size(images, own))
         if (name, size) not in graphs:
             graph = Graph.of(model.module, size, name)
             graphs[name, size] = edited(graph, _edits(name, model.edits)) if model.edits else graph
         traced[name] = graphs[name, size]
     return traced, preprocessings
+
+
+def _corner(name: str, study: Study, images: ImageSet) -> bool:
+    """Does a model see the corner of these images in place of their centre? Of tensors nothing is cut."""
+    source = study.models[name]
+    corner = isinstance(source, ModelSource) and source.crop == "corner"
+    if corner and images.as_given is not None:
+        raise StudyError(
+            f'models.{name}.crop = "corner": {images.images.text} holds tensors, which models are given as they are. '
+            "Give pictures, or leave crop out."
+        )
+    return corner
 
 
 def _size(images: ImageSet, preprocessing: Preprocessing) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 
 from seealike.figures import limits
 from seealike.figures.choosing import evenly
+from seealike.figures.direction import ALIKE, apart
 from seealike.figures.heatmap import comparable
 from seealike.figures.layers import labels, segments
 from seealike.figures.maps import span
@@ -33,7 +34,8 @@ def heatmap(array: xr.DataArray, error: xr.DataArray | None, scale: Scale | None
     if log:
         scale = float(np.log10(array.min())), float(np.log10(array.max()))
     least, most = span(array.values) if scale is None else scale
-    return _figure("heatmap", array, error, scale=[least, most], square=comparable(array), log=log)
+    light = ALIKE if apart(array) else ""  # what the lower end of the scale is, where it has the light colours
+    return _figure("heatmap", array, error, scale=[least, most], square=comparable(array), log=log, light=light)
 
 
 def points(array: xr.DataArray, error: xr.DataArray | None) -> Figure:
@@ -53,6 +55,13 @@ def curve(array: xr.DataArray, error: xr.DataArray | None, at: xr.DataArray | No
         its_unit = f", {unit(at)}" if unit(at) else ""
         more |= {"at": at.values.astype(float).tolist(), "along": f"{called(at)}{its_unit}"}
     return _figure("curve", one, errors, array, **more)
+
+
+def path(array: xr.DataArray) -> Figure:
+    """(layer, axis): a point a layer, joined to the next one of its model; only distances mean anything."""
+    x, y = array.transpose("axis", "layer")
+    at = [float(value) if np.isfinite(value) else None for value in x.values]
+    return _figure("path", y.expand_dims({"line": [""]}), None, array, log=False, legend=[], at=at, along="")
 
 
 def _figure(

@@ -9,6 +9,7 @@ from seealike.report.naming import model_of, names, numbered, unit
 from seealike.report.values import said
 
 Fact = tuple[str, str, str]  # what, where, how much
+ENDS = {"step": 1, "turning": 2}  # layers of a path from which it does not go on, or at which it cannot turn
 
 
 def facts(array: xr.DataArray, error: xr.DataArray | None) -> list[Fact]:
@@ -71,7 +72,9 @@ def _errors(errors: np.ndarray | None, counted: np.ndarray, its_unit: str) -> li
 
 
 def _padding(array: xr.DataArray, defined: np.ndarray) -> int:
-    """Values that are not there: a layer has fewer heads or tokens than another, a network fewer repeats."""
+    """Values that are not there: a layer has fewer heads or tokens than another, a network fewer repeats, a path ends."""
+    if array.ndim == 1 and array.name in ENDS and array.dims == ("layer",):
+        return ENDS[str(array.name)] * len({model_of(name) for name in names(array, 0)})
     if array.ndim != 2 or array.dims[1] not in ("head", "token", "repeat"):
         return 0
     last = (np.flatnonzero(row)[-1] for row in defined if row.any())

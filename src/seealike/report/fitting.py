@@ -18,6 +18,7 @@ TOKENS = 400  # columns of a heatmap
 LINES = 12  # layers of the other network, for subsets of heads
 ALONG = ("layer", "residual", "subset")  # what a single row of values is a line along
 LINED = ("model", "mass", "split")  # what has a line each
+PICTURE = "From an open ring, the first layer of a network, to a square, its last. A picture, and no evidence."
 BOUND = "The error of a mean over tokens is given as the mean of theirs, the most that it can be."
 
 
@@ -63,6 +64,11 @@ def _plain(array: xr.DataArray, error: xr.DataArray | None, scale: drawing.Scale
         return [Panel(drawing.curve(array, error), array, error)]
     if array.ndim != 2:
         return []
+    if set(array.dims) == {"layer", "axis"}:
+        return [Panel(drawing.path(array), array, error, left_out=PICTURE)]
+    if set(array.dims) == {"model", "lag"}:
+        array, error = _ordered(array, error, "model", "lag")
+        return [Panel(drawing.curve(array, error, array["lag"].assign_attrs(long_name="lag")), array, error)]
     if set(array.dims) == {"layer", "head"}:
         array, error = _ordered(array, error, "layer", "head")
         return [Panel(drawing.points(array, error), array, error)]

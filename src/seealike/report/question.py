@@ -7,8 +7,15 @@ from seealike.report.gathering import Answer
 from seealike.report.naming import counted, model_of, names
 
 # measure -> the question in words; any other measure is told by its own first line
-PAIRED = {"cka": "how alike {a} and {b} see the images"}
-WITHIN = {"cka": "how alike {a} see the images"}
+ALIKE = ("cka", "mutual_knn", "rsa")
+PAIRED = dict.fromkeys(ALIKE, "how alike {a} and {b} see the images") | {
+    "imbalance": "how little {a} know of {b}, and the reverse",
+    "procrustes": "how far {a} and {b} are apart in how they see the images",
+}
+WITHIN = dict.fromkeys(ALIKE, "how alike {a} see the images") | {
+    "imbalance": "how little {a} know of each other",
+    "procrustes": "how far {a} are apart in how they see the images",
+}
 SINGLE = {
     "accuracy": "how often the class that each of {models} ranks first is the label of the image",
     "attention_distance": "how far each attention head of {models} looks",
@@ -17,6 +24,8 @@ SINGLE = {
     "head_cka": "how alike the heads of {a}, from the most local to all, and {b} see the images",
     "receptive_field": "which part of the image the centre of each layer of {models} depends on",
     "localization": "which patch of the image each token of {models} is most like",
+    "image_statistics": "how much each layer of {models} tells of the image's low-level statistics",
+    "trajectory": "how the layers of {models} lead from image to output: how long, straight, even and smooth a path",
     "probe": "how well a linear probe on each layer of {models} tells the classes",
 }
 VIEWED = {"mean": "averaged over places", "cls": "of the class token", "tokens": "token by token"}
@@ -34,7 +43,7 @@ def meaning(answer: Answer) -> str:
 
 def _words(answer: Answer) -> str:
     data = answer.data
-    if "layer_a" in data.dims and "layer_b" in data.dims:
+    if "layer_a" in data.dims and "layer_b" in data.dims and answer.measure not in SINGLE:
         a, b = names(data.layer_a, 0), names(data.layer_b, 0)
         asked = _asked(answer, "a") or _asked(answer, "layers")
         if a == b:

@@ -76,7 +76,8 @@ def _panel(identity: str, panel: Panel) -> Html:
         data_figure=f"{identity}-figure",
     )
     reading = element("p", class_="reading", role="status", aria_live="polite")
-    beside = lines([_fact(*fact) for fact in facts(panel.array, panel.error)], class_="facts")
+    found = facts(panel.array, panel.error) if figure["kind"] != "path" else []  # of which only distances mean anything
+    beside = lines([_fact(*fact) for fact in found], class_="facts")
     what = element("p", panel.what, class_="which") if panel.what else Html()
     left_out = element("p", panel.left_out, class_="left-out") if panel.left_out else Html()
     caption = element("figcaption", element("h3", label), what, beside, left_out)
@@ -102,6 +103,8 @@ def _sides(figure: drawing.Figure) -> str:
         high, wide = figure["size"]
         return f"{len(figure['names'])} maps over the image, {high} by {wide} cells each; page keys change the map"
     rows, columns = figure["rows"], figure["columns"]
+    if figure["kind"] == "path":
+        return f"{len(columns['names'])} layers on a plane, joined in the order of their network"
     if figure["kind"] == "curve":
         along = f"{len(columns['names'])} values along {figure.get('along') or columns['title']}"
         return f"{len(rows['names'])} lines, {along}" if len(rows["names"]) > 1 else along

@@ -8,6 +8,7 @@ from seealike.claims import of_paper
 from seealike.errors import StudyError, closest
 from seealike.images.scenes.within import limits
 from seealike.kernel import IMAGES, Measure
+from seealike.models.sources import ModelSource
 
 Crop = Literal["own", "shared"]
 Order = Literal["seeded", "given"]
@@ -83,6 +84,13 @@ class Study:
             )
         for paper in self.claims:
             _refuse_unknown(paper)
+        for name, model in self.models.items():
+            if isinstance(model, ModelSource) and model.crop and self.crop != "shared":
+                raise StudyError(
+                    f'models.{name}.crop = "{model.crop}": it is cut in place of the centre that crop = "shared" '
+                    f'shows all models, and this study has crop = "{self.crop}". Write crop = "shared" above the '
+                    "tables, or leave it out of the model's."
+                )
         for name, ask in self.ask.items():
             if ask.images is not None and ask.images not in self.images:
                 raise StudyError(

@@ -1,7 +1,9 @@
 """Networks trained by recipe: `train(load_recipe("vit.toml"), "out", "vit")`."""
 
+from dataclasses import asdict
 from pathlib import Path
 
+from seealike import zoo
 from seealike.errors import StudyError
 from seealike.training.recipe import Examples, Recipe, Settings
 from seealike.training.toml import load_recipe
@@ -45,4 +47,4 @@ def train(
 
 
 def told(result: Result) -> str:
-    return f"{result.accuracy:.1%} right of {result.tested}"
+    return zoo.told(asdict(result))

@@ -1,4 +1,4 @@
-"""Images moved, mirrored and cropped, all of a batch at once; what torchvision's functions do one by one.
+"""Images cropped, moved, mirrored and coloured, all of a batch at once; what torchvision's functions do one by one.
 
 Every image has its own draw, from `chance`. Batches are images x height x width x colours, as they lie in memory.
 """
@@ -11,37 +11,46 @@ import torch
 from torch import Tensor
 
 from seealike.training.chance import uniform
+from seealike.training.colour import factors, jittered
 
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of torchvision's RandomResizedCrop
 TRIES = 10
-NAMES = ("crop", "shift", "mirror")  # in the order in which they are done
+NAMES = ("crop", "shift", "mirror", "colour")  # in the order in which they are done
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Whose randomness: hashed ids, the epoch of each, and the seed of the recipe."""
+    """Whose randomness: hashed ids, the epoch of each, the seed of the recipe, and which view of the image it is."""
 
     ids: np.ndarray
     epochs: np.ndarray
     seed: int
+    view: int = 0
 
     def uniform(self, purpose: str, count: int) -> np.ndarray:
+        purpose = f"{purpose} of view {self.view}" if self.view else purpose
         return uniform(self.ids, self.epochs, self.seed, purpose, count)
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to images of training: names among `crop`, `shift` and `mirror`; `shift` is in pixels."""
+    """What is done to images of training: `names` of it; `shift` is in pixels, `colour` the strength of its change."""
 
     names: tuple[str, ...] = ()
     shift: int = 4
+    colour: float = 0.4
 
     def __call__(self, pixels: Tensor, rows: Tensor, draw: Draw, size: tuple[int, int]) -> Tensor:
-        """The images in these rows of `pixels`, each with its draw, of `size`: uint8, or float32 where cropped."""
+        """The images in these rows of `pixels`, each with its draw, of `size`: uint8, or float32 if cut or coloured."""
         if "crop" in self.names:
             pixels = cropped(pixels[rows], boxes(draw, (pixels.shape[1], pixels.shape[2])), size)
             rows = torch.arange(len(pixels), device=pixels.device)
-        return self.moved(pixels, rows, draw)
+        return self.uncut(pixels, rows, draw)
+
+    def uncut(self, pixels: Tensor, rows: Tensor, draw: Draw) -> Tensor:
+        """The images in these rows with all that is done but the crop."""
+        moved = self.moved(pixels, rows, draw)
+        return jittered(moved, factors(draw.uniform("colour", 3), self.colour)) if "colour" in self.names else moved
 
     def moved(self, pixels: Tensor, rows: Tensor, draw: Draw) -> Tensor:
         """The images in these rows, each shifted and mirrored by its draw."""

@@ -29,8 +29,8 @@ class Labelled:
 _LABELS: dict[str, dict[int, int | None]] = {}  # of what was opened in this process, by fingerprint
 
 
-def opened(name: str, examples: Examples, folder: str, seed: int, classes: int) -> Labelled:
-    """The images of `[images.NAME]`, for a network that tells `classes` apart."""
+def opened(name: str, examples: Examples, folder: str, seed: int, classes: int | None) -> Labelled:
+    """The images of `[images.NAME]`, for a network that tells `classes` apart; None: labels do not matter to it."""
     source = examples.images
     images = open_images(rooted(source.source, folder), **source.options)
     if not isinstance(images, Images):
@@ -40,20 +40,33 @@ def opened(name: str, examples: Examples, folder: str, seed: int, classes: int) 
     chosen = sorted(order(len(images), source.take, seed))
     if source.order == "given":
         chosen = list(range(len(chosen)))
-    if examples.labels == "random":
-        labels: list[int | None] = [random_label(images.id(i), len(images.classes) or classes, seed) for i in chosen]
+    labels: list[int | None]
+    if classes is None:
+        labels = _whatever(name, examples, images, chosen)
+    elif examples.labels == "random":
+        labels = [random_label(images.id(i), len(images.classes) or classes, seed) for i in chosen]
     else:
         labels = _labels(images, chosen)
     if examples.fraction < 1:
         part = balanced(labels, examples.fraction, seed)
         chosen, labels = [chosen[i] for i in part], [labels[i] for i in part]
-    _refuse(name, images, chosen, labels, classes)
+    if classes is not None:
+        _refuse(name, images, chosen, labels, classes)
     return Labelled(
         images,
         tuple(chosen),
         tuple(label for label in labels if label is not None),
         _words(name, examples, images, len(chosen)),
     )
+
+
+def _whatever(name: str, examples: Examples, images: Images, chosen: Sequence[int]) -> list[int | None]:
+    """Labels that only a `fraction` looks at, to be as mixed as the whole; -1 for an image without one."""
+    if examples.labels == "random":
+        raise StudyError(
+            f'images.{name}: labels = "random", but objective = "contrastive" reads no labels. Leave labels out.'
+        )
+    return [-1 if label is None else label for label in _labels(images, chosen)]
 
 
 def _labels(images: Images, chosen: Sequence[int]) -> list[int | None]:

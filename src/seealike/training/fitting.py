@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -18,6 +17,7 @@ from seealike.training.chance import hashed
 from seealike.training.checkpoints import Checkpoints
 from seealike.training.feeding import Batch, Feed
 from seealike.training.network import Trainee, logits
+from seealike.training.objective import objective
 from seealike.training.optimizing import Together, optimizer, share
 from seealike.training.recipe import Settings
 from seealike.training.scoring import normalised
@@ -39,7 +39,7 @@ class Lesson(LightningModule):
         LightningModule.__init__(self)
         self.network = trainee.trained
         self.feed, self.settings, self.preprocessing, self.mark = feed, settings, preprocessing, mark
-        self.seed = feed.steps.seed
+        self.seed, self.objective = feed.steps.seed, objective(settings)
 
     def configure_optimizers(self) -> Together:
         return optimizer(self.network, self.settings)
@@ -54,15 +54,15 @@ class Lesson(LightningModule):
             group["lr"] = group["peak"] * share(step, steps, self.settings)
         torch.manual_seed(_seed(self.seed, step))  # so that what a network drops is the same after a resumption
         guess = logits(self.network(normalised(images, self.preprocessing))).float()
-        loss = F.cross_entropy(guess, labels, label_smoothing=self.settings.label_smoothing)
+        loss = self.objective.loss(guess, labels)
         if step % LOGGED == 0 or step == steps - 1:
             self.told(step, loss, guess, labels)
         return loss
 
     def told(self, step: int, loss: Tensor, guess: Tensor, labels: Tensor) -> None:
-        right = float((guess.argmax(1) == labels).float().mean())
+        right = float(self.objective.right(guess, labels).float().mean())
         epoch = step * self.feed.steps.batch / self.feed.steps.count
-        told = {"loss": float(loss.detach()), "accuracy": right, "epoch": epoch}
+        told = {"loss": float(loss.detach()), self.objective.score: right, "epoch": epoch}
         told["rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
         for logger in self.loggers:
             logger.log_metrics(told, step)

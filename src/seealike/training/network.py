@@ -1,5 +1,6 @@
 """The network of a recipe: as it is trained, and as it answers."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +32,10 @@ class Trainee:
 
 def trainee(recipe: Recipe) -> Trainee:
     """The network with the weights that training begins from."""
-    built = build("model", recipe.model, folder=recipe.folder, seed=recipe.seed)
+    new_head = recipe.training.new_head
+    built = build("model", recipe.model, folder=recipe.folder, seed=recipe.seed, new_head=new_head)
+    if new_head:
+        print(f"model: begins from {built.weights}", file=sys.stderr)
     size = built.preprocessing.size
     if size is None:
         raise StudyError("model: nothing says which size of images the network takes. Write size = 32, for example.")

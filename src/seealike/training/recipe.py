@@ -33,7 +33,8 @@ class Settings:
 
     `optimizer = "muon"` trains the matrices inside the network's blocks by Muon (Jordan et al. 2024) at `muon_rate`,
     all else by AdamW at `rate`; both rates rise over a share `warmup` of the steps and fall to zero. `half` writes the
-    weights in half precision.
+    weights in half precision. `objective = "contrastive"` trains without labels, at `temperature`. `new_head` leaves
+    out the last linear layer of the weights that training begins with.
     """
 
     epochs: int | float = 10
@@ -49,12 +50,20 @@ class Settings:
     shift: int = 4
     precision: Literal["32", "bf16", "16"] = "32"
     half: bool = False
+    objective: Literal["classes", "contrastive"] = "classes"
+    temperature: float = 0.2
+    colour: float = 0.4
+    new_head: bool = False
+
+    @property
+    def contrastive(self) -> bool:
+        return self.objective == "contrastive"
 
     def __post_init__(self):
         for name in self.augment:
             if name not in NAMES:
                 raise StudyError(f'training.augment: there is no "{name}". {closest(name, NAMES)}')
-        for key, least in {"epochs": 0, "rate": 0, "muon_rate": 0, "weight_decay": 0}.items():
+        for key, least in {"epochs": 0, "rate": 0, "muon_rate": 0, "weight_decay": 0, "colour": 0}.items():
             if not (math.isfinite(value := getattr(self, key)) and value >= least):
                 raise StudyError(f"training.{key} = {value}: write a number, {least} or more.")
         for key in ("batch", "shift"):
@@ -63,6 +72,22 @@ class Settings:
         for key in ("warmup", "label_smoothing"):
             if not 0 <= (value := getattr(self, key)) < 1:
                 raise StudyError(f"training.{key} = {value}: write a share, from 0 to below 1.")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise StudyError(f"training.temperature = {self.temperature}: write a number above 0, for example 0.2.")
+        if self.contrastive:
+            self._refuse_what_needs_classes()
+
+    def _refuse_what_needs_classes(self):
+        contrastive = 'objective = "contrastive"'
+        if not self.augment:
+            raise StudyError(
+                f"training.augment = []: with {contrastive} the two views of an image would be one. "
+                'Write augment = ["crop", "mirror", "colour"], for example.'
+            )
+        if self.label_smoothing:
+            raise StudyError(
+                f"training.label_smoothing = {self.label_smoothing}: {contrastive} reads no labels. Leave it out."
+            )
 
 
 @dataclass(frozen=True)
@@ -83,5 +108,17 @@ class Recipe:
                     f"images.{name}: a recipe names its images by a text, not by a {type(source).__name__}: write "
                     '"file.py:function" for what a function of your own returns.'
                 )
+        if self.model.crop:
+            raise StudyError(
+                f'model.crop = "{self.model.crop}": a study cuts images so, a recipe does not: leave crop out. '
+                'augment = ["crop"] of [training] shows another part of an image each time.'
+            )
+        begun = self.model.checkpoint or (self.model.pretrained and self.model.source.startswith("zoo:"))
+        if self.training.new_head and not begun:
+            raise StudyError(
+                f"training.new_head = true: {self.model.source} begins with no weights of a checkpoint or of the zoo, "
+                'of which the head could be left out. Name them, checkpoint = "FILE", or leave new_head out: '
+                "options = { num_classes = 10 } gives pretrained networks of timm a head for 10 classes."
+            )
         if self.seed < 0:
             raise StudyError(f"seed = {self.seed}: a seed is 0 or a positive whole number.")

@@ -3,7 +3,7 @@
 A further seed of `vit` is `vit-s1`. What a name says after the architecture is what was done to it: read from the mean
 of all tokens (`gap`), trained without the skips of a block (`without-skip-3`), on a share of the images in per cent
 (`data-10`), on noise (`noise`), on some of the factors of scenes (`pre`), fine-tuned from that on others (`near`,
-`far`).
+`far`), trained without labels (`ssl`), fine-tuned from that to name classes (`tuned`).
 """
 
 from collections.abc import Mapping
@@ -38,6 +38,9 @@ MUON = replace(COMMON, optimizer="muon", rate=2e-3, muon_rate=0.02, epochs=10, s
 QUICK = replace(MUON, epochs=4, schedule="cosine")  # a Mixer needs no more
 ADAM = replace(COMMON, rate=5e-3, epochs=4)
 TUNING = replace(MUON, rate=5e-4, muon_rate=5e-3, epochs=6)
+# Without labels, to know two views of an image among those of others: the views of Chen et al. 2020, of small images.
+CONTRASTIVE = {"objective": "contrastive", "augment": ("crop", "mirror", "colour"), "label_smoothing": 0.0, "epochs": 5}
+TUNED = {"new_head": True, "epochs": 3}
 BY_HEART = {"augment": (), "label_smoothing": 0.0, "epochs": 50}
 EPOCHS = {1: 250, 3: 100, 10: 50, 30: 25}  # of a share of the images, in per cent: fewer steps, but not as many fewer
 
@@ -79,6 +82,17 @@ def _tuned(within: Mapping[str, Any]) -> Recipe:
     return Recipe(begun, _scenes(10_000, "train", within), _scenes(5_000, "test", within), TUNING, 0, FOLDER)
 
 
+def _without_labels(recipe: Recipe) -> Recipe:
+    """Its last linear layer gives a place among 64 numbers, not a class."""
+    model = replace(recipe.model, options={**recipe.model.options, "classes": 64})
+    return replace(recipe, model=model, training=replace(recipe.training, **CONTRASTIVE))
+
+
+def _made_classifier(name: str, recipe: Recipe) -> Recipe:
+    training = replace(recipe.training, rate=recipe.training.rate / 4, muon_rate=5e-3, **TUNED)
+    return replace(recipe, model=ModelSource(f"zoo:{name}-ssl", options={"classes": 10}), training=training)
+
+
 def _first_seed() -> dict[str, Recipe]:
     vit = _on_scenes(_model("vit", GREY, width=36, depth=6, heads=3), MUON)
     resnet = _on_scenes(_model("resnet", GREY, channels=(8, 16, 32, 64), blocks=(2, 2, 2, 1)), ADAM)
@@ -93,6 +107,8 @@ def _first_seed() -> dict[str, Recipe]:
         "vit-near": _tuned(NEAR),
         "vit-far": _tuned(FAR),
         **{f"{name}-noise": _on_noise(small[name], 2_000) for name in small},
+        **{f"{name}-ssl": _without_labels(small[name]) for name in small},
+        **{f"{name}-tuned": _made_classifier(name, small[name]) for name in small},
     }
 
 

@@ -1,4 +1,4 @@
-"""How many images a network names right."""
+"""How many images a network names right, or knows again in another view."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,6 +10,8 @@ from seealike.images.loading import load
 from seealike.images.order import batches
 from seealike.images.preprocessing import Preprocessing
 from seealike.training.examples import Labelled
+from seealike.training.feeding import Feed
+from seealike.training.objective import recognised
 from seealike.training.pixels import kept
 
 BATCH = 500
@@ -29,6 +31,15 @@ def accuracy(
             right += int((answers(images.to(device)).argmax(1).cpu() == labels).sum())
             seen += len(labels)
     return right / seen
+
+
+def agreement(
+    answers: Callable[[Tensor], Tensor], preprocessing: Preprocessing, views: Feed, device: torch.device
+) -> float:
+    """The share of views that are nearest, of all others of their batch, to the other view of their image."""
+    with torch.no_grad():
+        seen = (normalised(images.to(device), preprocessing) for images, _ in views.since(0))
+        return float(torch.cat([recognised(answers(each)) for each in seen]).float().mean())
 
 
 def _batches(preprocessing: Preprocessing, examples: Labelled, workers: int) -> Iterator[tuple[Tensor, Tensor]]:

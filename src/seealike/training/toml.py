@@ -14,6 +14,8 @@ from seealike.study.toml import checked, images_source, of_file, refuse_unknown,
 from seealike.training.recipe import Examples, Recipe, Settings
 
 SETS = ("train", "test")
+# Left out where none of them is used: the text of older recipes, by which checkpoints are known, stays what it was.
+LATER = ("objective", "temperature", "colour", "new_head")
 OWN = tuple(f.name for f in fields(Examples) if f.name != "images")  # what a recipe says of images and a study does not
 
 
@@ -67,14 +69,19 @@ def text(recipe: Recipe) -> str:
         examples: Examples = getattr(recipe, name)
         own = [line for line in _lines(examples) if not line.startswith("images = ")]
         lines += ["", f"[images.{name}]", *_lines(examples.images), *own]
-    return "\n".join([*lines, "", "[training]", *_lines(recipe.training), ""])
+    return "\n".join([*lines, "", "[training]", *_training(recipe.training), ""])
+
+
+def _training(settings: Settings) -> list[str]:
+    used = any(getattr(settings, key) != getattr(Settings(), key) for key in LATER) or "colour" in settings.augment
+    return [line for line in _lines(settings) if used or line.partition(" = ")[0] not in LATER]
 
 
 def _lines(value: Any) -> list[str]:
     held = {f.name: getattr(value, f.name) for f in fields(value)}
     if held.get("within"):
         held["within"] = dict(held["within"])  # which images hold as pairs
-    return [f"{key} = {written(one)}" for key, one in held.items() if one is not None and one not in ((), {})]
+    return [f"{key} = {written(one)}" for key, one in held.items() if one is not None and one not in ("", (), {})]
 
 
 def written(value: Any) -> str:

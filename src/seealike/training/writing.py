@@ -15,11 +15,16 @@ from seealike.training.toml import as_read, text, written
 from seealike.training.toml import recipe as read
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came of a training. `accuracy` is the share of the `tested` images that are named right."""
+    """What came of a training.
 
-    accuracy: float
+    `accuracy` is the share of the `tested` images that are named right. Of a contrastive training there is `agreement`
+    in its place: the share of their views that are nearest, of all in a batch, to the other view of their image.
+    """
+
+    accuracy: float | None = None
+    agreement: float | None = None
     tested: str
     trained: str
     images_seen: int
@@ -60,7 +65,8 @@ def write(weights: Path, card: Path, recipe: Recipe, result: Result, values: dic
     card.unlink(missing_ok=True)
     with aside(weights) as unfinished:
         save_file(values, unfinished, {"format": "pt", "recipe": text(recipe), "begun": begun(recipe)})
-    lines = [f"{f.name} = {written(getattr(result, f.name))}" for f in fields(Result)]
+    held = {f.name: getattr(result, f.name) for f in fields(Result)}
+    lines = [f"{key} = {written(value)}" for key, value in held.items() if value is not None]
     with aside(card) as unfinished:
         unfinished.write_text("\n".join([text(recipe), "[result]", *lines, ""]), "utf8")
     return Trained(weights, card, result)

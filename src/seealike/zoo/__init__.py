@@ -32,14 +32,26 @@ class Card:
 
     @property
     def accuracy(self) -> float:
-        """The share of the images it was tested on that it names right."""
+        """The share of the images it was tested on that it names right; refused where it names none."""
+        if self.result.get("accuracy") is None:
+            raise StudyError(f"zoo:{self.name} was trained without classes, and names none: {told(self.result)}.")
         return float(self.result["accuracy"])
 
     @property
     def words(self) -> str:
         """For the record of an answer."""
-        right = f"{self.accuracy:.1%} right of {self.result['tested']}"
-        return f"zoo: trained on {self.result['trained']}; {right}"
+        return f"zoo: trained on {self.result['trained']}; {told(self.result)}"
+
+
+def told(result: Mapping[str, Any]) -> str:
+    """What a network can do, from the table `[result]` of its card.
+
+    >>> told({"accuracy": 0.976, "tested": "5,000 images of scenes:5000"})
+    '97.6% right of 5,000 images of scenes:5000'
+    """
+    if result.get("accuracy") is not None:
+        return f"{result['accuracy']:.1%} right of {result['tested']}"
+    return f"{result['agreement']:.1%} of views nearest to the other view of their image, of {result['tested']}"
 
 
 def names() -> list[str]:

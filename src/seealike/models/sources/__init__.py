@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from seealike.models.sources import of_file, of_huggingface, of_timm, of_torchvi
 from seealike.models.sources.built import CHANNELS, Built, Size, Wanted
 from seealike.models.sources.checkpoint import load_checkpoint
 from seealike.models.sources.fetching import Unfetchable
+from seealike.models.sources.head import head
 from seealike.models.trace import copy_for_reading
 
 __all__ = ["Built", "ModelSource", "build", "built_from", "expand"]
@@ -33,6 +34,7 @@ MEANT = {
     "size": "a number of pixels, or [height, width]",
     "mean": "a list of numbers, one for each of red, green and blue",
     "std": "a list of numbers, one for each of red, green and blue",
+    "crop": '"corner", which needs crop = "shared" for the study',
 }
 
 
@@ -43,6 +45,7 @@ class ModelSource:
     A `checkpoint` takes the place of pretrained weights. `size`, `mean` and `std` are the preprocessing of models that
     bring none; `size` also changes that of those that do. `tags` are for grouping models in claims and figures. `edit`
     takes parts out of the network: `without_skip(blocks.3)`, `without_heads(blocks.3.attn, 0)`, `without_norm(norm)`.
+    `crop = "corner"` shows it the upper left corner of the images where a study shows all others the shared centre.
     """
 
     source: str
@@ -54,6 +57,7 @@ class ModelSource:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     edit: tuple[str, ...] = ()
+    crop: Literal["", "corner"] = ""
 
 
 def build(
@@ -63,13 +67,15 @@ def build(
     folder: str | Path = ".",
     seed: int = 0,
     untrained_if_unfetchable: bool = False,
+    new_head: bool = False,
 ) -> Built:
     """The network of a table in evaluation mode, alike on every process; the random state is as before.
 
-    Paths are meant from `folder`, that of the study. Untrained weights are drawn from `seed`.
+    Paths are meant from `folder`, that of the study. Untrained weights are drawn from `seed`. With `new_head` the last
+    linear layer is drawn too, and all others are those of the checkpoint or of the zoo.
     """
     folder = Path(folder).expanduser()
-    wanted = _wanted(name, source)
+    wanted = replace(_wanted(name, source), new_head=new_head)
     try:
         built = _drawn(wanted, folder, seed)
     except Unfetchable as error:
@@ -81,7 +87,8 @@ def build(
     built = replace(built, edits=(*built.edits, *source.edit))
     if source.checkpoint is None:
         return built
-    read = load_checkpoint(built.module, folder / Path(source.checkpoint).expanduser(), name)
+    new = head(built.module, built.preprocessing.size, name) if new_head else ""
+    read = load_checkpoint(built.module, folder / Path(source.checkpoint).expanduser(), name, new)
     return replace(built, weights=f"{source.checkpoint}{read}")
 
 

@@ -23,6 +23,7 @@ class Wanted:
     size: Size | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    new_head: bool = False  # are trained weights taken without their head?
 
     def option_size(self, *keys: str) -> Size | None:
         """The image size among the options, under the first of these keys that is given."""

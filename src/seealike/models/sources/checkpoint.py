@@ -22,17 +22,19 @@ PAIRED = ("student", "teacher")
 SAVE = "Save the weights alone: torch.save(model.state_dict(), FILE) or safetensors.torch.save_model(model, FILE)."
 
 
-def load_checkpoint(module: nn.Module, path: str | Path, name: str) -> str:
+def load_checkpoint(module: nn.Module, path: str | Path, name: str, new: str = "") -> str:
     """Fill `module` with the weights of a file; what was taken of it, in words for the record.
 
-    Nothing may be missing or left over, but for the counts of batches that BatchNorm keeps.
+    Nothing may be missing or left over, but for the counts of batches that BatchNorm keeps, and the layer `new`, which
+    keeps the weights that it has.
     """
     path = Path(path)
     weights, taken = _unwrapped(_read(path), path)
-    fit, prefix = fitted(weights, module, str(path), name)
+    fit, prefix = fitted(weights, module, str(path), name, new)
     with torch.no_grad():
         module.load_state_dict(fit, strict=False)
     notes = [*([taken] if taken else []), *([f"without the prefix {prefix}"] if prefix else [])]
+    notes += [f"without {new}, which is new"] if new else []
     return f" ({', '.join(notes)})" if notes else ""
 
 

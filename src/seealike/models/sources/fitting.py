@@ -13,11 +13,18 @@ UNCOUNTED = "num_batches_tracked"  # of BatchNorm; evaluation does not read it
 SHOWN = 3
 
 
-def fitted(weights: Mapping[str, Tensor], module: nn.Module, file: str, name: str) -> tuple[dict[str, Tensor], str]:
-    """The weights under the network's own names, and the prefix they were rid of; refused unless all fit."""
+def fitted(
+    weights: Mapping[str, Tensor], module: nn.Module, file: str, name: str, new: str = ""
+) -> tuple[dict[str, Tensor], str]:
+    """The weights under the network's own names, and the prefix they were rid of; refused unless all fit.
+
+    A layer called `new` is none of them, whatever the file holds of it.
+    """
     wanted = {key: value for key, value in module.state_dict().items() if isinstance(value, Tensor)}
     prefix = _prefix(weights, wanted)
     named = {key[len(prefix) :]: value for key, value in weights.items()}
+    if new:
+        wanted, named = ({k: v for k, v in each.items() if not k.startswith(f"{new}.")} for each in (wanted, named))
     reasons = _reasons(named, wanted, name)
     if reasons:
         raise StudyError(f"checkpoint {file} does not fit {name}: {'; '.join(reasons)}. {_works(named, wanted)}")

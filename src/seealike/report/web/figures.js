@@ -41,6 +41,7 @@ function frame(figure, width) {
   const [high, wide] = [rows.names.length, columns.names.length];
   let panel = Math.max(80, width - left - right);
   let height = Math.min(340, Math.max(200, panel * 0.6));
+  if (figure.kind === "path") return { left, right, top: 10, bottom: 24, panel, height, most, narrow };
   if (isHeatmap) {
     panel = Math.min(panel, Math.max(180, wide * 52));
     height = figure.square ? (panel * high) / wide : Math.min(panel, Math.max(120, high * 52));
@@ -122,6 +123,23 @@ function layout(figure, room) {
   };
 }
 
+// The map of paths: the same scale both ways, and nothing to be read off its sides but distances.
+function pathLayout(figure, room) {
+  const common = layout({ ...figure, columns: { ...figure.columns, models: [] }, along: "" }, room);
+  const known = (numbers) => numbers.filter(Number.isFinite);
+  const sides = [known(figure.at), known([...figure.values[0]])].map((side) => [Math.min(0, ...side), Math.max(0, ...side)]);
+  const each = Math.max((sides[0][1] - sides[0][0]) / room.panel, (sides[1][1] - sides[1][0]) / room.height) * 1.15 || 1;
+  const range = ([least, most], pixels) => [(least + most - each * pixels) / 2, (least + most + each * pixels) / 2];
+  const bare = { showgrid: false, showticklabels: false, ticks: "", title: { text: "" }, mirror: true, showline: true, linecolor: colour("--rule") };
+  const ends = figure.columns.models.flatMap(([model, start, stop], segment) => {
+    const last = figure.order.slice(start, stop).findLastIndex((rows) => rows.length) + start;
+    if (last < start) return [];
+    const text = { text: verbatim(model), x: figure.at[last], y: figure.values[0][last], xref: "x", yref: "y" };
+    return [{ ...text, showarrow: false, yshift: 16, font: { size: 12, color: among(figure.columns.models.length, segment) } }];
+  });
+  return { ...common, xaxis: { ...common.xaxis, ...bare, range: range(sides[0], room.panel) }, yaxis: { ...common.yaxis, ...bare, range: range(sides[1], room.height) }, annotations: ends };
+}
+
 // As much of what is measured as there is room for; the caption says it all.
 const fitting = (figure, pixels) => verbatim([measured(figure), figure.label, figure.unit].find((text) => text.length * LETTER < pixels) ?? "");
 
@@ -191,10 +209,11 @@ function heatmapTraces(figure, room) {
   const [zmin, zmax] = figure.scale;
   const x = 1 + (figure.rows.models.length > 1 ? 26 : 8) / room.panel;
   const bar = { thickness: 10, outlinewidth: 0, len: room.height, lenmode: "pixels", x, xpad: 0, ypad: 0, ...LINES(), ...decades(figure, figure.scale) };
-  const title = { text: room.narrow ? "" : fitting(figure, room.height), side: "right", font: { size: 12 } };
+  const light = figure.light ? ` (${figure.light})` : "";
+  const title = { text: room.narrow ? light : fitting(figure, room.height - light.length * LETTER) + light, side: "right", font: { size: 12 } };
   const z = figure.log ? figure.values.map((row) => row.map(Math.log10)) : figure.values;
   return [
-    { type: "heatmap", z, zmin, zmax, colorscale: MAGMA, hoverinfo: "skip", colorbar: { ...bar, title } },
+    { type: "heatmap", z, zmin, zmax, colorscale: MAGMA, reversescale: Boolean(figure.light), hoverinfo: "skip", colorbar: { ...bar, title } },
   ];
 }
 
@@ -218,8 +237,9 @@ const DASHES = ["solid", "dash", "dot"];
 const FEW = 4; // lines that have bands and dashes
 
 // One line has the page's accent; several go through magma, as far as the paper's colour lets them be seen.
-function ink(figure, row) {
-  const count = figure.values.length;
+const ink = (figure, row) => among(figure.values.length, row);
+
+function among(count, row) {
   if (count === 1) return colour("--accent");
   const [first, last] = ["--first", "--last"].map((name) => Number(colour(name)));
   return MAGMA[Math.round((MAGMA.length - 1) * (first + ((last - first) * row) / (count - 1)))][1];
@@ -251,6 +271,21 @@ function curveTraces(figure) {
   );
 }
 
+function pathTraces(figure) {
+  const models = figure.columns.models;
+  return models.map(([, start, stop], segment) => {
+    const columns = Array.from({ length: stop - start }, (_, i) => start + i).filter((column) => figure.order[column].length);
+    const its = among(models.length, segment);
+    const last = columns.length - 1;
+    const symbol = columns.map((_, i) => (i === last ? "square" : "circle"));
+    const size = columns.map((_, i) => (i === 0 || i === last ? 10 : 5));
+    const fill = columns.map((_, i) => (i === 0 ? colour("--paper") : its)); // the first is a ring
+    const marker = { color: fill, symbol, size, opacity: 1, line: { color: its, width: 1.5 } };
+    const style = { line: { color: its, width: 1.5 }, marker, hoverinfo: "skip" };
+    return { type: "scatter", mode: "lines+markers", x: columns.map((c) => figure.at[c]), y: columns.map((c) => figure.values[0][c]), ...style };
+  });
+}
+
 // The colours of the lines, beside their names.
 function legend(node, figure) {
   for (const item of node.parentElement.querySelectorAll(".legend > li")) {
@@ -260,7 +295,9 @@ function legend(node, figure) {
   }
 }
 
-const TRACES = { heatmap: heatmapTraces, points: pointTraces, curve: curveTraces, maps: mapTraces };
+const TRACES = { heatmap: heatmapTraces, points: pointTraces, curve: curveTraces, maps: mapTraces, path: pathTraces };
+
+const LAYOUTS = { maps: mapsLayout, path: pathLayout };
 
 function draw(node, figure, width) {
   if (!figure.ready) {
@@ -273,7 +310,7 @@ function draw(node, figure, width) {
   node.style.width = `${figure.room.left + figure.room.panel + figure.room.right}px`;
   if (figure.kind === "curve") legend(node, figure);
   const traces = TRACES[figure.kind](figure, figure.room);
-  const laid = figure.kind === "maps" ? mapsLayout(figure, figure.room) : layout(figure, figure.room);
+  const laid = (LAYOUTS[figure.kind] ?? layout)(figure, figure.room);
   const config = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false };
   return Plotly.react(node, traces, laid, config);
 }

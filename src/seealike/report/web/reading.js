@@ -43,6 +43,7 @@ function nearest(figure, scale, pixel) {
 
 const NAMES = {
   heatmap: ({ rows, columns }, row, column) => [rows.names[row], columns.names[column]].map((name, i) => numbered([rows, columns][i], name)),
+  path: ({ columns }, row, column) => [columns.names[column]],
   curve: ({ rows, columns }, row, column) => [columns.names[column], rows.names[row]],
   points: ({ rows, columns }, row, column) => [columns.names[column], `${rows.what} ${rows.names[row]}`],
   maps: (figure, map, cell) => [figure.names[map], mapCell(figure, cell)],
@@ -54,6 +55,7 @@ const numbered = (side, name) => (/^\d+$/.test(name) && side.what !== "layer" ? 
 // What there is to say of an element: its names, and its value with the error.
 function reading(figure, [row, column]) {
   const names = NAMES[figure.kind](figure, row, column).filter((name) => name);
+  if (figure.kind === "path") return { names, value: `at ${said(figure.at[column], null, "")}, ${said(figure.values[row][column], null, "")}`, certain: true };
   const error = errorAt(figure, row, column);
   const value = said(figure.values[row][column], error, figure.unit);
   return { names, value: `${figure.label} ${value}`, certain: error !== null || Number.isNaN(figure.values[row][column]) };
