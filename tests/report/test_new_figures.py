@@ -68,6 +68,7 @@ def test_plain_words_say_what_was_asked(page):
         "receptive_field: which part of the image the centre of each layer of vit depends on",
         "localization: which patch of the image each token of vit is most like",
         "image_statistics: how much each layer of vit tells of the image's low-level statistics (features averaged",
+        "trajectory: how the layers of vit and resnet lead from image to output: how long, straight, even and smooth",
         "accuracy: how often the class that each of resnet and data-3 and vit and cut-3 and data-10 and cut-1 and",
         "probe: how well a linear probe on each layer of vit tells the classes (features token by token)",
     ):
@@ -220,3 +221,23 @@ def page_folder(folder, *answers: xr.Dataset):
 )
 def test_tiny_numbers_are_told_by_a_power_of_ten(given, told):
     assert said(*given) == told
+
+
+def test_paths_are_lines_on_a_plane_and_distances_are_light_where_alike(drawn, page):
+    answer = small_answers.trajectory()
+    path, far, structure = (drawn[f"trajectory-{name}"] for name in ("map", "distance", "structure"))
+    assert path["kind"] == "path" and path["columns"]["models"] == [["vit", 0, 7], ["resnet", 7, 12]]
+    np.testing.assert_allclose(np.stack([path["at"], path["values"][0]], 1), answer["map"], atol=1e-6)
+    assert far["light"] == "0: alike" and far["scale"][1] == pytest.approx(np.ceil(answer.distance.max() * 10) / 10)
+    assert drawn["head_cka-products"]["light"] == "", "of what is alike where it is large"
+    assert (structure["kind"], structure["rows"]["names"]) == ("curve", ["vit", "resnet"])
+    assert structure["at"] == [0.25, 0.5, 1.0] and structure["along"] == "lag"
+    np.testing.assert_allclose(structure["values"], answer.structure, rtol=1e-6)
+    assert "A picture, and no evidence." in page.text
+
+
+def test_a_layer_without_a_place_is_no_point_of_its_path(tmp_path):
+    answer = small_answers.trajectory()
+    answer["map"][2] = np.nan
+    path = figures(page_of(tmp_path, answer))["trajectory-map"]
+    assert path["at"][2] is None and np.isnan(path["values"][0, 2]) and path["at"][3] is not None

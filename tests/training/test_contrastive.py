@@ -148,8 +148,8 @@ def test_a_network_of_the_zoo_goes_on_with_a_new_head(tmp_path, monkeypatch):
     """From a card of the cache; and what came of it, put there, is built with its own head."""
     cache = tmp_path / "seealike" / "zoo"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    design, colours = {"width": 8, "depth": 1, "classes": 5}, {"mean": (0.5,) * 3, "std": (0.25,) * 3}
-    small = ModelSource("networks.py:mixer", pretrained=False, options=design, size=32, **colours)
+    design, grey, spread = {"width": 8, "depth": 1, "classes": 5}, (0.5,) * 3, (0.25,) * 3
+    small = ModelSource("networks.py:mixer", pretrained=False, options=design, size=32, mean=grey, std=spread)
     few = Examples(ImagesSource("scenes:16"))
     settings = Settings(epochs=0, batch=8, objective="contrastive", augment=("mirror",))
     begun = train(Recipe(small, few, few, settings, 0, str(zoo.HOME)), cache, "pre")

@@ -72,7 +72,7 @@ def _errors(errors: np.ndarray | None, counted: np.ndarray, its_unit: str) -> li
 
 
 def _padding(array: xr.DataArray, defined: np.ndarray) -> int:
-    """Values that are not there: a layer has fewer heads or tokens than another, a network fewer repeats, a path ends."""
+    """Values that are not there: a layer has fewer heads or tokens, a network fewer repeats, a path ends."""
     if array.ndim == 1 and array.name in ENDS and array.dims == ("layer",):
         return ENDS[str(array.name)] * len({model_of(name) for name in names(array, 0)})
     if array.ndim != 2 or array.dims[1] not in ("head", "token", "repeat"):

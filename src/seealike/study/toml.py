@@ -78,7 +78,7 @@ def images_source(name: str, entry: Mapping[str, Any]) -> ImagesSource:
 def _ask(name: str, entry: Mapping[str, Any]) -> Ask:
     where = f"ask.{name}"
     if "measure" not in entry:
-        raise StudyError(f"{where} has no measure. {closest('', MEASURES)}")
+        raise StudyError(f"{where} has no measure. There are: {', '.join(MEASURES)}.")
     kind = MEASURES.get(entry["measure"])
     if kind is None:
         raise StudyError(
