@@ -6,14 +6,16 @@ import sys
 import pytest
 
 from seealike import cli, zoo
-from seealike.claims import of_paper
+from seealike.claims import PAPERS, of_paper
+from seealike.claims.mahaut2026.ways import WAYS
 from seealike.errors import StudyError
 from seealike.measures import MEASURES
+from seealike.measures.trajectory import Trajectory
 from seealike.results import Results
 from seealike.study.reproduction import reproduction
 from seealike.study.toml import load_study, study
 
-STUDIES = sorted(cli.STUDIES.glob("raghu2021-*.toml"))
+STUDIES = {paper: sorted(cli.STUDIES.glob(f"{paper}-*.toml")) for paper in PAPERS}
 NETS = """
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
@@ -158,7 +160,7 @@ def test_the_name_of_an_unknown_paper_in_a_study_is_refused():
     assert str(error.value) == 'claims: "raghu2012": there are no claims of this paper. Closest: raghu2021.'
 
 
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STUDIES["raghu2021"], ids=lambda path: path.stem)
 def test_a_study_of_the_paper_is_read_and_asks_of_everything(path):
     read = load_study(path)
     assert read.title and read.claims == ("raghu2021",) and list(read.images) == ["test", "train"]
@@ -169,17 +171,33 @@ def test_a_study_of_the_paper_is_read_and_asks_of_everything(path):
     assert {"transformer", "CNN"} <= families and all("read_out" in model.tags for model in read.models.values())
 
 
+@pytest.mark.parametrize("path", STUDIES["mahaut2026"], ids=lambda path: path.stem)
+def test_a_study_of_steps_asks_with_every_distance_and_view_of_the_claims(path):
+    read = load_study(path)
+    assert read.title and read.claims == ("mahaut2026",) and read.crop == "shared"
+    paths = [ask.measure for ask in read.ask.values() if isinstance(ask.measure, Trajectory)]
+    assert [(one.distance, one.view) for one in paths] == [(way.distance, way.view) for way in WAYS]
+    told = {ask.measure.name for ask in read.ask.values()} - {"trajectory"}
+    assert told == {"image_statistics"}
+    controls = {model.tags.get("control") for model in read.models.values()}
+    assert controls == {None, "crop", "untrained"} and all("objective" in m.tags for m in read.models.values())
+
+
 def test_the_studies_name_models_that_there_are():
     import timm
 
     known = {f"timm:{name}" for name in timm.list_models(pretrained=True)}
     known |= {f"zoo:{name}" for name in (*zoo.names(), "vit-cifar10", "resnet-cifar10")}
-    sources = {model.source for path in STUDIES for model in load_study(path).models.values()}
-    assert [path.stem for path in STUDIES] == ["raghu2021-cifar10", "raghu2021-imagenet", "raghu2021-mini"]
+    every = [path for paths in STUDIES.values() for path in paths]
+    sources = {model.source for path in every for model in load_study(path).models.values()}
+    scales = ("cifar10", "imagenet", "mini")
+    assert [path.stem for path in every] == [f"{paper}-{scale}" for paper in PAPERS for scale in scales]
     assert sources <= known
 
 
-def test_the_small_study_needs_no_download():
-    read = load_study(cli.STUDIES / "raghu2021-mini.toml")
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_small_study_needs_no_download(paper):
+    read = load_study(cli.STUDIES / f"{paper}-mini.toml")
+    shipped = {card.stem for card in zoo.FOLDER.glob("*.toml")}
     assert all(images.source.startswith("scenes:") for images in read.images.values())
-    assert all(model.source.removeprefix("zoo:") in zoo.names() for model in read.models.values())
+    assert all(model.source.removeprefix("zoo:") in shipped for model in read.models.values())

@@ -50,7 +50,7 @@ def demo(out: Out = Path("demo")):
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="raghu2021.")],
+    paper: Annotated[str, typer.Argument(help="raghu2021 or mahaut2026.")],
     scale: Annotated[str, typer.Option(help="mini (no download), cifar10 or imagenet (the paper's models).")] = "mini",
     images: Annotated[
         list[str] | None,

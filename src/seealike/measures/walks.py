@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Walk:
 def walks(sources: Sources, models: Pattern, patterns: Pattern, pool: Pool) -> tuple[Walk, ...]:
     """The path of each model that names or globs select, through the layers of the patterns that are its own or all's.
 
-    A pattern with a model's name before a colon is of that model alone.
+    A pattern with a model's name, or a glob of names, before a colon is of these models alone.
     """
     patterns = (patterns,) if isinstance(patterns, str) else patterns
     try:
@@ -44,14 +45,14 @@ def walks(sources: Sources, models: Pattern, patterns: Pattern, pool: Pool) -> t
     except StudyError as error:
         raise StudyError(f"models = {error}") from None
     for pattern in patterns:
-        model, colon, _ = pattern.partition(":")
-        if colon and model not in named:
-            raise StudyError(f'layers = "{pattern}": {model} is not among the models asked for, {", ".join(named)}.')
+        if not any(_of(pattern, model) for model in named):
+            meant = pattern.partition(":")[0]
+            raise StudyError(f'layers = "{pattern}": {meant} is not among the models asked for, {", ".join(named)}.')
     return tuple(_walk(sources, model, patterns, pool) for model in named)
 
 
 def _walk(sources: Sources, model: str, patterns: tuple[str, ...], pool: Pool) -> Walk:
-    own = [p if ":" in p else f"{model}:{p}" for p in patterns if ":" not in p or p.partition(":")[0] == model]
+    own = [f"{model}:{pattern.rpartition(':')[2]}" for pattern in patterns if _of(pattern, model)]
     found = dict.fromkeys(layer for pattern in own for layer in sources.select(pattern, pool.refuses))
     layers = tuple(sorted(found, key=lambda layer: layer.depth))
     if len(layers) < 2:
@@ -61,6 +62,12 @@ def _walk(sources: Sources, model: str, patterns: tuple[str, ...], pool: Pool) -
             f'Add others, for example "{model}:@block".'
         )
     return Walk(model, layers, tuple(sources.work(layer.source, layer.tensor) for layer in layers))
+
+
+def _of(pattern: str, model: str) -> bool:
+    """Is this a pattern of that model's layers?"""
+    name, colon, _ = pattern.partition(":")
+    return not colon or fnmatchcase(model, name)
 
 
 def refuse_short_lags(lags: Sequence[float], walks: Sequence[Walk]) -> None:
