@@ -112,11 +112,20 @@ def test_trained_networks_match_better_than_untrained_ones():
 
 
 def test_differences_remain_beyond_another_crop_and_another_seed():
-    """Another crop goes with the network of its seed; the one that is a seed's control stands for nothing else."""
+    """A control goes with the network of its seed, and stands for nothing else."""
     nets = {f"{n}{s}": t | {"seed": s} for n, t in (("vit", VIT), ("resnet", CNN)) for s in "01"}
     nets |= {f"crop{s}": VIT | {"seed": s, "control": "crop"} for s in "01"}
-    nets |= {"vit2": VIT | {"seed": "2", "control": "seed"}}
-    shift = {"vit0": 0.001, "vit1": 0.002, "resnet0": 0.2, "resnet1": 0.21, "crop0": 0.05, "crop1": 0.051, "vit2": 0.1}
+    nets |= {f"twin{s}": VIT | {"seed": s, "control": "seed"} for s in "01"}  # a third network, and the first
+    shift = {
+        "vit0": 0.001,
+        "vit1": 0.002,
+        "resnet0": 0.2,
+        "resnet1": 0.21,
+        "crop0": 0.05,
+        "crop1": 0.051,
+        "twin0": 0.1,
+        "twin1": 0.001,
+    }
 
     def far(a, u, b, v):
         return abs(u - v) + abs(shift[a] - shift[b])
@@ -126,10 +135,11 @@ def test_differences_remain_beyond_another_crop_and_another_seed():
     assert found.verdict == "holds" and found.over == "networks"
     by_hand = [(shift[f"resnet{s}"] - shift[f"vit{s}"]) - (shift[f"crop{s}"] - shift[f"vit{s}"]) for s in "01"]
     assert found.effect == pytest.approx(np.mean(by_hand), abs=1e-3)
-    beyond = decide("differences_remain_beyond_seeds", answer)
-    assert {one.verdict for one in beyond} == {"holds"} and {one.over for one in beyond} == {"images"}
-    shift["vit2"] = 0.6
-    assert set(verdicts("differences_remain_beyond_seeds", paths(nets, far))) == {"fails"}
+    (beyond,) = decide("differences_remain_beyond_seeds", answer)
+    assert beyond.over == "networks" and beyond.models[-2:] == ("twin0", "twin1")
+    assert beyond.effect == pytest.approx(np.mean([0.199 - 0.099, 0.208 - 0.001]), abs=1e-3)
+    shift |= {"twin0": 0.6, "twin1": 0.62}
+    assert verdicts("differences_remain_beyond_seeds", paths(nets, far)) == ["fails"]
 
 
 def test_smoother():

@@ -7,7 +7,7 @@ from itertools import product
 from seealike.claims.claim import DEPARTURES, Role
 from seealike.claims.evidence import Answer
 
-MADE_FROM = (("control", "crop"),)
+PAIRED = (("control", "crop"), ("control", "seed"))  # controls of one network each, that of their tag `seed`
 REPEATS = ("seed", "checkpoint")  # tags that tell repeats of one network apart
 
 
@@ -69,8 +69,8 @@ def together(roles: tuple[Role, ...], chosen: tuple[Group, ...]) -> Iterator[Gro
 
 
 def descends(roles: tuple[Role, ...]) -> bool:
-    """Whether networks of some of the roles were made from those of others: fine-tuned, or seen by another crop."""
-    return any((tag, want) in MADE_FROM or tag == "finetuned" for role in roles for tag, want in role.tags)
+    """Whether networks of some of the roles belong to those of others: fine-tuned from them, or controls of them."""
+    return any((tag, want) in PAIRED or tag == "finetuned" for role in roles for tag, want in role.tags)
 
 
 def _groups(networks: list[Network]) -> list[Group]:

@@ -12,7 +12,7 @@ OTHER_CNN = role(family="CNN", objective=OTHER)
 MADE_CLASSIFIER = role(family="transformer", objective=CLASSIFIER, finetuned="classifier")
 CNN_MADE_CLASSIFIER = role(family="CNN", objective=CLASSIFIER, finetuned="classifier")
 
-# the same network, shown another part of every image; one that differs in nothing but its seed; untrained ones
+# of each network: itself, shown another part of every image; one that differs in nothing but how its training was drawn
 ANOTHER_CROP = role(family="transformer", objective=CLASSIFIER, control="crop")
 ANOTHER_SEED = role(family="transformer", objective=CLASSIFIER, control="seed")
 UNTRAINED = role(family="transformer", objective=CLASSIFIER, control="untrained")
