@@ -88,9 +88,9 @@ def _without_labels(recipe: Recipe) -> Recipe:
     return replace(recipe, model=model, training=replace(recipe.training, **CONTRASTIVE))
 
 
-def _made_classifier(name: str, recipe: Recipe) -> Recipe:
+def _made_classifier(begun: str, recipe: Recipe) -> Recipe:
     training = replace(recipe.training, rate=recipe.training.rate / 4, muon_rate=5e-3, **TUNED)
-    return replace(recipe, model=ModelSource(f"zoo:{name}-ssl", options={"classes": 10}), training=training)
+    return replace(recipe, model=ModelSource(f"zoo:{begun}", options={"classes": 10}), training=training)
 
 
 def _first_seed() -> dict[str, Recipe]:
@@ -108,7 +108,7 @@ def _first_seed() -> dict[str, Recipe]:
         "vit-far": _tuned(FAR),
         **{f"{name}-noise": _on_noise(small[name], 2_000) for name in small},
         **{f"{name}-ssl": _without_labels(small[name]) for name in small},
-        **{f"{name}-tuned": _made_classifier(name, small[name]) for name in small},
+        **{f"{name}-tuned": _made_classifier(f"{name}-ssl", small[name]) for name in small},
     }
 
 
@@ -125,6 +125,8 @@ def _on_cifar10() -> dict[str, Recipe]:
         "mixer": _on_cifar(_model("mixer", COLOURS, width=128, depth=8), training),
         "vit-data-10": _less(vit, 10),
         "resnet-noise": _on_noise(resnet, 2_000),
+        "vit-ssl": _without_labels(vit),
+        "vit-tuned": _made_classifier("vit-ssl-cifar10", vit),
     }
     return {f"{name}-cifar10": recipe for name, recipe in named.items()}
 
