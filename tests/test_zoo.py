@@ -67,7 +67,7 @@ def test_a_card_is_the_recipe_that_made_it(name):
     assert text(load_recipe(zoo.FOLDER / f"{name}.toml")) == text(as_read(RECIPES[name]))
 
 
-FEW = ("vit", "vit-gap", "vit-without-skip-3", "vit-far")
+FEW = ("vit", "vit-without-skip-3")
 MANY = [pytest.param(name, marks=[] if name in FEW else pytest.mark.long) for name in NAMING if "cifar" not in name]
 
 

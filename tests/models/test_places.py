@@ -140,6 +140,7 @@ def test_patch_merging_is_at_the_centre_of_its_four(name, layers):
         check(graph, layer, centres(side, 8), (0, 1))
 
 
+@pytest.mark.long
 def test_windows_and_grids_of_maxvit():
     """Attention in windows, then over a grid of strided places: 4 x 4 places each on a map of 16 x 16 pixels."""
     graph = graph_of("maxvit")

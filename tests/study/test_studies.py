@@ -27,6 +27,7 @@ def test_the_demo_needs_no_download_and_is_small():
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="no CIFAR-10 beside the project")
+@pytest.mark.long
 def test_cifar10_is_answered_on_its_test_images(tmp_path):
     study = load_study(STUDIES / "cifar10.toml")
     few = {"test": ImagesSource(f"parquet:{DATA}", take=256)}

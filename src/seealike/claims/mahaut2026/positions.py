@@ -16,7 +16,7 @@ from seealike.claims.mahaut2026.ways import MAIN, WAYS, Way
 from seealike.claims.parts import mean
 
 APART = 1 / 3  # how far two depths lie apart that have nothing to do with each other
-SHUFFLES, RARE = 2000, 0.05
+SHUFFLES, RARE = 500, 0.05
 
 
 def from_own_depth(pair: xr.Dataset) -> float:
