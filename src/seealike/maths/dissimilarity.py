@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from seealike.maths.centring import about_centre
 from seealike.maths.hsic import cka_from_products, inner_products
 
 Metric = Literal["correlation", "euclidean", "cosine"]
@@ -25,7 +26,7 @@ def dissimilarities(rows: Float[Tensor, "n p"], metric: Metric = "correlation") 
     n = len(rows)
     x = rows.double()
     if metric == "euclidean":
-        x = _centred(x)
+        x = about_centre(x)
         square = x.square().sum(1)
         found = torch.addmm(square[:, None] + square, x, x.T, alpha=-2).clamp_min(0).sqrt()
     else:
@@ -34,16 +35,6 @@ def dissimilarities(rows: Float[Tensor, "n p"], metric: Metric = "correlation") 
         found = 1 - x @ x.T
     i, j = torch.triu_indices(n, n, 1)
     return found[i, j]
-
-
-def _centred(x: Tensor) -> Tensor:
-    """The rows about a centre near their mean: a multiple of a power of two below the spread.
-
-    So numbers of few digits keep few, their products are exact, and their equal distances equal.
-    """
-    spread, mean = torch.std_mean(x, 0, correction=0)
-    step = torch.exp2((torch.frexp(spread).exponent - 1).double())
-    return x - torch.where(spread > 0, (mean / step).round() * step, x[0])
 
 
 def directed(rows: Float[Tensor, "n p"], metric: Metric) -> Bool[Tensor, " n"]:

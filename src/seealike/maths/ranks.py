@@ -13,6 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from seealike.maths.centring import about_centre
+
 Metric = Literal["euclidean", "cosine"]
 
 BLOCK_BYTES = 1 << 22  # of distances that are held, and sorted, at a time: they should stay in the cache
@@ -117,17 +119,12 @@ def overlaps(a: Sequence[Neighbours], b: Sequence[Neighbours]) -> Float[Tensor, 
 
 
 def _points(rows: Tensor, metric: Metric) -> Tensor:
-    """The rows about a centre near their mean, so that no accuracy is lost where it is far larger than their spread.
-
-    The centre is a multiple of a power of two below the spread: whole numbers stay so, and their equal distances equal.
-    """
+    """What distances are taken between."""
     x = rows if rows.dtype == torch.float64 else rows.float()
     if metric == "cosine":
         length = x.norm(dim=1, keepdim=True)
         x = x / torch.where(length > 0, length, 1)
-    spread, mean = torch.std_mean(x, 0, correction=0)
-    step = torch.exp2((torch.frexp(spread).exponent - 1).to(x.dtype)).clamp_min(torch.finfo(x.dtype).tiny)
-    return x - torch.where(spread > 0, (mean / step).round() * step, x[0])
+    return about_centre(x)
 
 
 def _blocks(x: Tensor) -> Iterator[tuple[slice, Tensor]]:

@@ -10,11 +10,10 @@ from torch import Tensor
 from seealike.errors import StudyError
 from seealike.kernel import FOUND, Measure, Selected, Sources, State, Tap
 from seealike.maths.hsic import cka_from_products
+from seealike.measures.pairs import Pattern
 from seealike.statistics.hsic import HSIC
 from seealike.views.gram import Gram
 from seealike.views.pooling import Pool
-
-Pattern = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from seealike.maths.distances import DISTANCES, distance
 from seealike.measures.cka import CKA
 from seealike.measures.imbalance import Imbalance
 from seealike.measures.mutual_knn import MutualKNN
+from seealike.measures.pairs import Pattern
 from seealike.measures.procrustes import Procrustes
 from seealike.measures.rsa import RSA
 from seealike.measures.walked import Apart, coordinates, notes, variables
 from seealike.measures.walks import Walk, input_of, refuse_short_lags, walks
 from seealike.views.pooling import Pool
 
-Pattern = str | tuple[str, ...]
 KINDS: dict[str, type[Measure]] = {kind.name: kind for kind in (CKA, Imbalance, MutualKNN, Procrustes, RSA)}
 OPTIONS = ("view", "estimator", "k", "metric", "width", "subset", "subsets")  # of them, as far as each has them
 

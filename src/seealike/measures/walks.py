@@ -10,10 +10,9 @@ import numpy as np
 from seealike.errors import StudyError
 from seealike.kernel import Selected, Sources
 from seealike.maths import paths
+from seealike.measures.pairs import Pattern
 from seealike.models.names import INPUT
 from seealike.views.pooling import Pool
-
-Pattern = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
