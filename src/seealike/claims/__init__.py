@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from seealike.claims.badger2022 import CLAIMS as BADGER2022
 from seealike.claims.claim import Claim
 from seealike.claims.evidence import Answer, gather
 from seealike.claims.mahaut2026 import CLAIMS as MAHAUT2026
@@ -15,8 +16,8 @@ from seealike.results import Results
 
 __all__ = ["PAPERS", "TITLES", "Answer", "Claim", "Decided", "decide", "judge", "named", "of_paper", "told", "write"]
 
-PAPERS: dict[str, tuple[Claim, ...]] = {"raghu2021": RAGHU2021, "mahaut2026": MAHAUT2026}
-TITLES = {"raghu2021": "Raghu et al. 2021", "mahaut2026": "Mahaut & Baroni 2026"}
+PAPERS: dict[str, tuple[Claim, ...]] = {"raghu2021": RAGHU2021, "mahaut2026": MAHAUT2026, "badger2022": BADGER2022}
+TITLES = {"raghu2021": "Raghu et al. 2021", "mahaut2026": "Mahaut & Baroni 2026", "badger2022": "Badger 2022"}
 
 
 def of_paper(paper: str) -> tuple[Claim, ...]:

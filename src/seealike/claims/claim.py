@@ -52,7 +52,7 @@ class Need:
     """An answer that a claim rests on: a measure of the networks of one role, or of one role against another.
 
     `layers` is the pattern that selected the layers on every side; "": none, so that all are there; "*": any. `view` is
-    the view asked for, `distance` that between layers; "": any.
+    the view asked for, `distance` that between layers; "": any. `images`: "noise", or "" for all others.
     """
 
     measure: str
@@ -60,11 +60,13 @@ class Need:
     layers: str = ""
     view: str = ""
     distance: str = ""
+    images: str = ""
 
     def words(self, models: tuple[str, ...]) -> str:
         """What a study would write under `[ask.NAME]`."""
         told = [f'measure = "{self.measure}"', *KEYS.get(self.measure, _of_one)(self, models)]
         told += [f'distance = "{self.distance}"'] if self.distance else []
+        told += [f"images: of {self.images}:"] if self.images else []
         return ", ".join([*told, f'view = "{self.view}"'] if self.view and self.view != "flatten" else told)
 
 

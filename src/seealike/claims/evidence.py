@@ -42,7 +42,8 @@ class Answer:
     @property
     def complete(self) -> bool:
         """Is every number of it known with each group of batches left out?"""
-        numbers = {name for name, v in self.whole.data_vars.items() if v.dtype.kind in "fiu" and not _is_error(name)}
+        averages = self.whole.drop_dims("image", errors="ignore")  # what is known of each image has no error
+        numbers = {name for name, v in averages.data_vars.items() if v.dtype.kind in "fiu" and not _is_error(name)}
         return self.left_out is not None and numbers <= set(self.left_out.data_vars)
 
     @cached_property
@@ -123,6 +124,9 @@ def _is_error(name: Any) -> bool:
 def _asked(attrs: Mapping[str, Any], need: Need, models: tuple[str, ...]) -> bool:
     """Is this the measure, asked of these networks, with the layers and the view that are needed?"""
     question = attrs.get("question") or {}
+    images = str((attrs.get("images") or {}).get("source")).partition(":")[0]
+    if (images == "noise") != (need.images == "noise"):
+        return False
     if attrs.get("measure") != need.measure or not set(models) <= set(attrs.get("models") or {}):
         return False
     if question.get("model", models[0]) != models[0] or question.get("block"):
