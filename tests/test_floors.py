@@ -15,7 +15,7 @@ FLOORS = {
     4: ("measures", "report"),
     3: ("statistics", "views", "figures", "claims", "laws"),
     2: ("kernel", "selection", "results", "surgery"),
-    1: ("models", "images", "zoo"),
+    1: ("models", "images", "zoo", "inversion"),
     0: ("maths", "errors"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

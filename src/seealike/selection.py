@@ -102,9 +102,9 @@ class Models:
 
     def colours(self, model: str) -> tuple[Colours, Colours]:
         """The mean and the deviation that brought colours in [0, 1] to a model's input; refused where unknown."""
-        prepared = self.preprocessings.get(model)
-        known = prepared.colours if prepared else None
+        known = self.known_colours(model)
         if known is None:
+            prepared = self.preprocessings.get(model)
             how = (
                 f"its preprocessing is: {prepared.text}"
                 if prepared
@@ -112,6 +112,11 @@ class Models:
             )
             raise StudyError(f"{model}: what brought its input from colours in [0, 1] is unknown; {how}.")
         return known
+
+    def known_colours(self, model: str) -> tuple[Colours, Colours] | None:
+        """The same; None where it is unknown."""
+        prepared = self.preprocessings.get(self._graph(model).name)
+        return prepared.colours if prepared else None
 
     def _of_images(self, pattern: str, refuses: Callable[[Layer], str | None] | None) -> tuple[Selected, ...]:
         names = recorded(self.images, pattern.partition(":")[2] or "*")

@@ -8,6 +8,7 @@ answer with each group left out: that gives every reading its standard error.
 
 from seealike.kernel.bound import Added, Attended, Selected, Sources
 from seealike.kernel.folding import FEWEST_GROUPS, GROUPS, Batch, Totals, fold, lift, merged
+from seealike.kernel.joined import by_index, joined
 from seealike.kernel.reading import Reading, read, reading
 from seealike.kernel.values import FOUND, IMAGES, SET, Earlier, Given, Measure, State, Statistic, Sum, Tap, Trial, View
 
@@ -33,7 +34,9 @@ __all__ = [
     "Totals",
     "Trial",
     "View",
+    "by_index",
     "fold",
+    "joined",
     "lift",
     "merged",
     "read",

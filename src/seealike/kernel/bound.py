@@ -89,6 +89,10 @@ class Sources(Protocol):
         """The mean and the deviation that brought colours in [0, 1] to a model's input."""
         ...
 
+    def known_colours(self, model: str) -> tuple[Colours, Colours] | None:
+        """The same; None where it is unknown, as of tensors that models are given as they are."""
+        ...
+
     def classes(self, images: str | None = None) -> tuple[str, ...]:
         """The names of the classes of a set of images, the question's own if none is named; refused without labels."""
         ...

@@ -93,7 +93,4 @@ def _show(sums: Sequence[Sum], batch: Batch, parts: dict[Statistic, State]) -> N
 
 def merged(needs: Sequence[Statistic], sums: Sequence[list[State]]) -> list[State]:
     """The total of each statistic, from its sums in several groups."""
-    total = sums[0]
-    for other in sums[1:]:
-        total = [s.merge(a, b) for s, a, b in zip(needs, total, other, strict=True)]
-    return total
+    return [s.total(states) for s, states in zip(needs, zip(*sums, strict=True), strict=True)]

@@ -1,7 +1,8 @@
 """Readings of a question: from all images, and with each group of batches left out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, starmap
 
 import numpy as np
 import xarray as xr
@@ -12,6 +13,7 @@ from seealike.kernel.values import Measure, State, Statistic
 from seealike.maths.jackknife import jackknife
 
 LARGEST = 1 << 16  # numbers in a variable whose leave-outs are kept with the answer
+EACH = "image"  # the dimension of what is known of each image by itself: no average, so without a standard error
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,7 @@ class Reading:
     def answer(self) -> xr.Dataset:
         """The answer with the standard error `x_se` of each variable `x` of numbers, read from the leave-outs."""
         answer = self.whole.copy()
-        for name, v in self.whole.data_vars.items():
+        for name, v in averages(self.whole).data_vars.items():
             if v.dtype.kind in "fiu":
                 answer[f"{name}_se"] = v.dims, self._error(str(name)), {"long_name": f"standard error of {name}"}
         return answer.assign_attrs(images_seen=sum(self.sizes))
@@ -36,7 +38,8 @@ class Reading:
         """Readings without each group (`group`, ...), for whatever is concluded from several of them together."""
         if not self.left_out:
             return None
-        small = [n for n, v in self.whole.data_vars.items() if v.dtype.kind in "fiu" and v.size <= LARGEST]
+        averaged = averages(self.whole).data_vars.items()
+        small = [n for n, v in averaged if v.dtype.kind in "fiu" and v.size <= LARGEST]
         variables = {
             n: (("group", *self.whole[n].dims), np.stack([one[n].values for one in self.left_out])) for n in small
         }
@@ -63,20 +66,38 @@ def reading(measure: Measure, needs: Sequence[Statistic], totals: Totals) -> Rea
     sizes = tuple(totals.images[g][needs[0]] for g in used)
     answer = measure.read(*merged(needs, sums))
     if len(used) >= FEWEST_GROUPS:
-        return Reading(answer, tuple(measure.read(*s) for s in _leave_one_out(needs, sums)), sizes)
+        # mapped, as a loop would still hold the totals without one group while those without the next are made
+        answers = starmap(measure.read, _leave_one_out(needs, sums))
+        return Reading(answer, tuple(map(averages, answers)), sizes)
     if all(s.grouped for s in needs):
         note = f"no standard errors: {len(used)} batches, at least {FEWEST_GROUPS} are needed"
         answer.attrs["notes"] = [*answer.attrs.get("notes", []), note]
     return Reading(answer, (), sizes)
 
 
-def _leave_one_out(needs: Sequence[Statistic], sums: list[list[State]]) -> Iterable[list[State]]:
-    """Totals without each group in turn, from sums before it and sums after it."""
-    before, after = [sums[0]], [sums[-1]]
-    for one, other in zip(sums[1:-1], sums[-2:0:-1], strict=True):
-        before.append(merged(needs, [before[-1], one]))
-        after.append(merged(needs, [after[-1], other]))
-    yield after[-1]
-    for i in range(1, len(sums) - 1):
-        yield merged(needs, [before[i - 1], after[len(sums) - 2 - i]])
+def averages(answer: xr.Dataset) -> xr.Dataset:
+    """The variables that are read from all images together, without those that have a value for each."""
+    return answer.drop_dims(EACH, errors="ignore")
+
+
+def _leave_one_out(needs: Sequence[Statistic], sums: list[list[State]]) -> Iterator[list[State]]:
+    """Totals without each group in turn."""
+    each = [_without_each(s, states) for s, states in zip(needs, zip(*sums, strict=True), strict=True)]
+    for _ in sums:
+        yield [next(totals) for totals in each]
+
+
+def _without_each(statistic: Statistic, states: Sequence[State]) -> Iterator[State]:
+    """The total without each of the states in turn: of what is before it and what is after it.
+
+    Rows are joined anew each time: all that is before and after each would be all rows, as often as there are states.
+    """
+    if statistic.joins:
+        for i in range(len(states)):
+            yield statistic.total([*states[:i], *states[i + 1 :]])
+        return
+    before, after = (list(accumulate(some, statistic.merge)) for some in (states[:-1], states[:0:-1]))
+    yield after.pop()
+    for one in before[:-1]:
+        yield statistic.merge(one, after.pop())
     yield before[-1]

@@ -1,13 +1,16 @@
 """The values of which questions are made."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import ClassVar
 
 import xarray as xr
 from torch import Tensor
 
 from seealike.kernel.bound import Sources
+from seealike.kernel.joined import joined
 from seealike.models.graph import Graph
 from seealike.models.run import Operation
 
@@ -46,9 +49,12 @@ class Statistic(ABC):  # noqa: B024 (its methods have defaults)
     """A sum over images. Merging is associative and commutative, so any cut of the images gives the same.
 
     One that is not `grouped` is too large to be kept sixteen times over: what is read from it has no standard error.
+    One that `joins` keeps rows, so that its total is as large as all its parts: its states are those of
+    `kernel/joined.py`, {"index", ...}, sorted by index, and merging them is joining.
     """
 
     grouped: ClassVar[bool] = True
+    joins: ClassVar[bool] = False
 
     @property
     def bytes(self) -> int:
@@ -56,14 +62,20 @@ class Statistic(ABC):  # noqa: B024 (its methods have defaults)
         return 0
 
     def merge(self, a: State, b: State) -> State:
-        return {key: a[key] + b[key] for key in a}
+        return joined(a, b) if self.joins else {key: a[key] + b[key] for key in a}
+
+    def total(self, states: Sequence[State]) -> State:
+        """All of them merged, one after the other; rows all at once, as each joining copies them."""
+        if self.joins and len(states) > 1:
+            return joined(*states)
+        return reduce(self.merge, states)
 
     def add(self, total: State, part: State) -> State:
         """`merge`, where `total` is no longer needed and may be overwritten.
 
         What is only added up stays where it is: sums that move with every batch scatter the free memory.
         """
-        if type(self).merge is not Statistic.merge:
+        if self.joins or type(self).merge is not Statistic.merge:
             return self.merge(total, part)
         for key, value in part.items():
             total[key] += value
@@ -142,6 +154,11 @@ class Measure(ABC):
     def few(self) -> int | None:
         """How many images are enough, taken in sixteen batches; None: all, in the study's batches."""
         return None
+
+    @property
+    def together(self) -> bool:
+        """Whether the few images come in one batch: what is known of each is all that is asked, and no average."""
+        return False
 
     @abstractmethod
     def needs(self, *earlier: xr.Dataset) -> tuple[Statistic, ...]:

@@ -7,6 +7,8 @@ from seealike.measures.drift import Drift
 from seealike.measures.head_cka import HeadCKA
 from seealike.measures.image_statistics import ImageStatistics
 from seealike.measures.imbalance import Imbalance
+from seealike.measures.inversion import Inversion
+from seealike.measures.jacobian import Jacobian
 from seealike.measures.localization import Localization
 from seealike.measures.mutual_knn import MutualKNN
 from seealike.measures.probe import Probe
@@ -34,5 +36,7 @@ MEASURES = {
         Procrustes,
         RSA,
         Trajectory,
+        Inversion,
+        Jacobian,
     )
 }

@@ -7,10 +7,12 @@ detached for the run, and what they, their `grad` and the buffers hold is as bef
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.fx import Interpreter, Node
+from torch.utils._pytree import tree_map
 
 from seealike.errors import RunError
 from seealike.models.graph import Graph, Layer
@@ -22,9 +24,12 @@ Take = tuple[Layer, Callable[[Tensor], Tensor]]
 
 
 class _Open(Interpreter):
-    def __init__(self, graph: Graph, takes: Sequence[Take]):
+    """`double`: the whole network in float64, its weights and what it casts to."""
+
+    def __init__(self, graph: Graph, takes: Sequence[Take], double: bool = False):
         super().__init__(graph.module, garbage_collect_values=True)
         self.extra_traceback = False  # an error of ours is a message to the user, not about the graph
+        self.double = double
         self.takes = {layer.node: (layer, take) for layer, take in takes}
         self.taken: dict[Node, Tensor] = {}
         self.own: dict[int, Tensor] = {}
@@ -44,12 +49,15 @@ class _Open(Interpreter):
         if not isinstance(value, Tensor):
             return value
         if id(value) not in self.own:
-            self.own[id(value)] = value.detach() if isinstance(value, nn.Parameter) else value.detach().clone()
+            own = value.detach() if isinstance(value, nn.Parameter) else value.detach().clone()
+            self.own[id(value)] = own.double() if self.double and own.is_floating_point() else own
         return self.own[id(value)]
 
     def call_function(self, target, args, kwargs):
         if target is torch._C._set_grad_enabled:
             return None
+        if self.double:
+            args, kwargs = tree_map(_doubled, (args, kwargs))
         if target is aten.detach.default:
             return aten.alias.default(*args)
         return args[0] if target is aten.detach_.default else super().call_function(target, args, kwargs)
@@ -57,12 +65,26 @@ class _Open(Interpreter):
 
 def opened(graph: Graph, images: Tensor, takes: Sequence[Take]) -> tuple[Tensor, list[Tensor]]:
     """The images as a leaf of autograd, and what was taken of each layer. What lies behind the last is not run."""
-    check_images(graph, images)
     leaf = images.detach().clone().requires_grad_()
-    run = _Open(graph, takes)
-    with torch.enable_grad(), _in_words(graph):
-        run.run(leaf.clone(), enable_io_processing=False)  # a copy: a network may overwrite its images
-    return leaf, [run.taken[layer.node] for layer, _ in takes]
+    with torch.enable_grad():
+        return leaf, through(graph, leaf, takes)
+
+
+def through(graph: Graph, images: Tensor, takes: Sequence[Take], double: bool = False) -> list[Tensor]:
+    """What is taken of each layer, as a function of the images that autograd can follow, if it is switched on.
+
+    With `double` the network computes in float64, whatever its weights are kept in; give it such images.
+    """
+    check_images(graph, images)
+    run = _Open(graph, takes, double)
+    with _in_words(graph):
+        run.run(images.clone(), enable_io_processing=False)  # a copy: a network may overwrite its images
+    return [run.taken[layer.node] for layer, _ in takes]
+
+
+def rows(layer: Layer) -> Take:
+    """All of a layer, images x numbers."""
+    return layer, lambda output: output.flatten(1)
 
 
 def gradients(graph: Graph, taken: Tensor, leaf: Tensor, weights: Tensor) -> Tensor:
@@ -81,6 +103,10 @@ def held(graph: Graph, layers: Sequence[Layer]) -> int:
     deepest = max(layer.depth for layer in layers)
     numbers = sum(torch.Size(layer.shape).numel() for layer in graph.layers if layer.depth <= deepest)
     return max(numbers, 1) * graph.dtype.itemsize
+
+
+def _doubled(value: Any) -> Any:
+    return torch.float64 if value in (torch.float32, torch.bfloat16, torch.float16) else value
 
 
 @contextmanager

@@ -135,7 +135,8 @@ class _Planner:
     def _cut(self, images: ImageSet, measure: Measure, batch: int | None) -> tuple[ImageSet, int | None]:
         """Which images a question takes, and in which batches."""
         if measure.few is not None:
-            return images.beginning(measure.few), -(-min(measure.few, images.count or measure.few) // GROUPS)
+            images, cuts = images.beginning(measure.few), 1 if measure.together else GROUPS
+            return images, -(-min(measure.few, images.count or measure.few) // cuts)
         return images, batch or self.study.batch or images.default_batch
 
     def _question(self, name, bound, images, batch, earlier, results) -> Question:

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from seealike.kernel import IMAGES, State, Sum, Tap
+from seealike.kernel import IMAGES, State, Sum, Tap, by_index
 from seealike.statistics.rows import INDEX
 
 LABEL = Tap(IMAGES, "label")  # -1 for an image that has none
@@ -20,6 +19,7 @@ class Labelled(Sum):
     """
 
     grouped: ClassVar[bool] = False
+    joins: ClassVar[bool] = True
 
     tap: Tap
     images: int
@@ -35,13 +35,5 @@ class Labelled(Sum):
 
     def lift(self, *seen: Tensor) -> State:
         rows, index, label = (x.cpu() for x in seen)
-        return _sorted({"index": index, "label": label, "rows": rows}, (label >= 0).nonzero()[:, 0])
-
-    def merge(self, a: State, b: State) -> State:
-        both = {key: torch.cat([a[key], b[key]]) for key in a}
-        return _sorted(both, torch.arange(len(both["index"])))
-
-
-def _sorted(state: State, kept: Tensor) -> State:
-    order = kept[state["index"][kept].argsort(stable=True)]
-    return {key: value[order] for key, value in state.items()}
+        known = label >= 0
+        return by_index({"index": index[known], "label": label[known], "rows": rows[known]})

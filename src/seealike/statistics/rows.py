@@ -1,11 +1,11 @@
 """One row an image: what a tap shows, kept, in the order of the images' own index."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from seealike.kernel import IMAGES, State, Sum, Tap
+from seealike.kernel import IMAGES, State, Sum, Tap, by_index
 
 INDEX = Tap(IMAGES, "index")
 
@@ -13,6 +13,8 @@ INDEX = Tap(IMAGES, "index")
 @dataclass(frozen=True)
 class Rows(Sum):
     """{"index", "rows"}, sorted by index: merging is joining, so any cut and any order give the same."""
+
+    joins: ClassVar[bool] = True
 
     tap: Tap
 
@@ -22,12 +24,4 @@ class Rows(Sum):
 
     def lift(self, *seen: Tensor) -> State:
         rows, index = seen
-        return _sorted(index.cpu(), rows.cpu())
-
-    def merge(self, a: State, b: State) -> State:
-        return _sorted(torch.cat([a["index"], b["index"]]), torch.cat([a["rows"], b["rows"]]))
-
-
-def _sorted(index: Tensor, rows: Tensor) -> State:
-    order = index.argsort(stable=True)
-    return {"index": index[order], "rows": rows[order]}
+        return by_index({"index": index.cpu(), "rows": rows.cpu()})

@@ -1,12 +1,13 @@
 """One row an image, in disjoint subsets: for what depends on how many images are looked at together."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from seealike.errors import not_finite
-from seealike.kernel import State, Sum, Tap
+from seealike.kernel import State, Sum, Tap, by_index
 from seealike.statistics.rows import INDEX
 
 
@@ -17,6 +18,8 @@ class Subsets(Sum):
     Every batch is cut into as many parts, one for each subset, so that leaving a batch out takes as much from all.
     `images` and `numbers` say how many rows of how many numbers there will be at most.
     """
+
+    joins: ClassVar[bool] = True
 
     tap: Tap
     count: int = 1
@@ -36,17 +39,12 @@ class Subsets(Sum):
         if not rows.isfinite().all():
             raise not_finite(f"{self.tap} holds")
         subset = torch.arange(len(rows)) * self.count // len(rows)
-        return _sorted({"index": index, "subset": subset, "rows": rows.flatten(1)})
-
-    def merge(self, a: State, b: State) -> State:
-        return _sorted({key: torch.cat([a[key], b[key]]) for key in a})
+        return by_index({"index": index, "subset": subset, "rows": rows.flatten(1)})
 
 
 def parted(total: State) -> list[Tensor]:
     """The rows of each subset, in the order of the images' own index."""
-    return [total["rows"][total["subset"] == subset] for subset in total["subset"].unique().tolist()]
-
-
-def _sorted(state: State) -> State:
-    order = state["index"].argsort(stable=True)
-    return {key: value[order] for key, value in state.items()}
+    subsets = total["subset"].unique().tolist()
+    if len(subsets) == 1:
+        return [total["rows"]]  # as they are: chosen rows are copied
+    return [total["rows"][total["subset"] == subset] for subset in subsets]

@@ -115,7 +115,7 @@ def _first_seed() -> dict[str, Recipe]:
 def _on_cifar10() -> dict[str, Recipe]:
     training = replace(MUON, rate=1e-3, epochs=11)
     vit = _on_cifar(_model("vit", COLOURS, width=128, depth=8, heads=4), training)
-    design = _model("resnet", COLOURS, channels=(32, 64, 128, 256), blocks=(1, 1, 1, 1))
+    design = _model("resnet", COLOURS, channels=(16, 32, 64, 128), blocks=(1, 1, 1, 1))
     resnet = _on_cifar(design, replace(ADAM, rate=4e-3, epochs=12, schedule="linear"))
     named = {
         "vit": vit,
@@ -125,6 +125,7 @@ def _on_cifar10() -> dict[str, Recipe]:
         "mixer": _on_cifar(_model("mixer", COLOURS, width=128, depth=8), training),
         "vit-data-10": _less(vit, 10),
         "resnet-noise": _on_noise(resnet, 2_000),
+        "vit-noise": _on_noise(vit, 2_000),
         "vit-ssl": _without_labels(vit),
         "vit-tuned": _made_classifier("vit-ssl-cifar10", vit),
     }

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from seealike.errors import RunError, StudyError, closest
 from seealike.kernel import View
+from seealike.maths.colours import restored
 from seealike.maths.image_statistics import STATISTICS
 from seealike.models.run import Operation
 
@@ -34,7 +35,7 @@ class ImageStatistics(View):
         rows = operation.rows.detach().float()
         if rows.ndim != 4 or rows.shape[1] != len(self.mean):
             raise RunError(f"{operation.layer.name} holds no images: statistics are of the tensor input.")
-        colours = rows * self._each(rows, self.std) + self._each(rows, self.mean)
+        colours = restored(rows, (self.mean, self.std))
         if not (colours > -BEYOND).logical_and(colours < 1 + BEYOND).all():
             low, high = colours.min().item(), colours.max().item()
             raise RunError(
@@ -42,6 +43,3 @@ class ImageStatistics(View):
                 "they were prepared in another way."
             )
         return torch.stack([STATISTICS[name](colours.clamp(0, 1)) for name in self.statistics], 1)
-
-    def _each(self, rows: Tensor, values: Colours) -> Tensor:
-        return rows.new_tensor(values)[:, None, None]

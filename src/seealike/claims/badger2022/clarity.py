@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from seealike.claims.badger2022.networks import FAMILIES, inverted, trained, untrained
 from seealike.claims.claim import Claim
@@ -16,7 +16,7 @@ def with_depth(inversion: xr.Dataset) -> float:
     distance = inversion["mean_m_i"].values
     if len(distance) < 3 or not np.isfinite(distance).all() or np.ptp(distance) == 0:
         return float("nan")
-    return float(spearmanr(inversion["depth"].values, distance).statistic)
+    return float(np.corrcoef(rankdata(inversion["depth"].values), rankdata(distance))[0, 1])
 
 
 def fall(inversion: xr.Dataset) -> float:

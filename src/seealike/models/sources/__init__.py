@@ -34,6 +34,7 @@ MEANT = {
     "size": "a number of pixels, or [height, width]",
     "mean": "a list of numbers, one for each of red, green and blue",
     "std": "a list of numbers, one for each of red, green and blue",
+    "seed": "a whole number, from which untrained weights are drawn in place of the study's",
     "crop": '"corner", which needs crop = "shared" for the study',
 }
 
@@ -46,6 +47,7 @@ class ModelSource:
     bring none; `size` also changes that of those that do. `tags` are for grouping models in claims and figures. `edit`
     takes parts out of the network: `without_skip(blocks.3)`, `without_heads(blocks.3.attn, 0)`, `without_norm(norm)`.
     `crop = "corner"` shows it the upper left corner of the images where a study shows all others the shared centre.
+    `seed`: untrained weights are drawn from it, and not from the study's.
     """
 
     source: str
@@ -58,6 +60,7 @@ class ModelSource:
     std: tuple[float, ...] | None = None
     edit: tuple[str, ...] = ()
     crop: Literal["", "corner"] = ""
+    seed: int | None = None
 
 
 def build(
@@ -75,6 +78,7 @@ def build(
     linear layer is drawn too, and all others are those of the checkpoint or of the zoo.
     """
     folder = Path(folder).expanduser()
+    seed = seed if source.seed is None else source.seed
     wanted = replace(_wanted(name, source), new_head=new_head)
     try:
         built = _drawn(wanted, folder, seed)

@@ -15,8 +15,11 @@ def build(wanted: Wanted) -> Built:
     """The network of a card with its weights, or without them where they are not wanted."""
     card = zoo.card(wanted.name)
     design = _design(card)
-    if wanted.options and not wanted.new_head:
-        raise StudyError(f"{wanted.said} takes no options: it comes as its card says, {design['options']}.")
+    if wanted.options and wanted.pretrained and not wanted.new_head:
+        raise StudyError(
+            f"{wanted.said} takes no options: it comes as its card says, {design['options']}. "
+            "Untrained (pretrained = false) it may have others."
+        )
     own = plain(wanted.size or design["size"], tuple(design["mean"]), tuple(design["std"]))
     refuse_colours(wanted, own)
     options = {**design["options"], **wanted.options}
