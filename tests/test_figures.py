@@ -198,7 +198,7 @@ def test_numbers_in_long_form(tmp_path):
             lambda: figures.draw(xr.Dataset()),
             "this dataset does not say which measure it answers. Figures there are: cka, imbalance, mutual_knn, "
             "procrustes, rsa, trajectory, attention_distance, drift, head_cka, image_statistics, localization, probe, "
-            "receptive_field, skip_ratio, accuracy.",
+            "receptive_field, inversion, jacobian, skip_ratio, accuracy.",
         ),
         (
             lambda: figures.draw(answer().drop_vars("cka_se"), error=True),

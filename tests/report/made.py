@@ -128,7 +128,7 @@ class Parsed(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "img"):
             self.inside.append(tag)
 
     def handle_endtag(self, tag):

@@ -15,6 +15,8 @@ from seealike.figures.head_cka import head_cka
 from seealike.figures.heads import heads
 from seealike.figures.heatmap import heatmap, limits
 from seealike.figures.image_statistics import image_statistics
+from seealike.figures.inversion import inversion
+from seealike.figures.jacobian import jacobian
 from seealike.figures.localization import localization
 from seealike.figures.maps import Map, maps
 from seealike.figures.probe import probe
@@ -77,6 +79,8 @@ DRAWN: dict[str, Callable[..., Figure]] = {
     "localization": localization,
     "probe": probe,
     "receptive_field": receptive_field,
+    "inversion": inversion,
+    "jacobian": jacobian,
     "skip_ratio": skip_ratio,
     "accuracy": accuracy,
 }

@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-QUOTIENTS = ("ratio", "ratio_median", "penalty")
+QUOTIENTS = ("ratio", "ratio_median", "penalty", "trace_error")
 DECADE = 10.0
 SEVERAL = 500.0  # from here on there is no room for 2 and 5
 

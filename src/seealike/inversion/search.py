@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -26,6 +27,11 @@ class Problem:
     see: Callable[[Tensor], Tensor]  # rows x channels x height x width -> rows x numbers
     images: Tensor
     targets: Tensor
+
+    @cached_property
+    def squares(self) -> Tensor:
+        """The squared norm of each target."""
+        return self.targets.square().sum(1)
 
     def of(self, rows: Tensor) -> "Problem":
         return replace(self, images=self.images[rows], targets=self.targets[rows])
@@ -156,14 +162,14 @@ def _looked(
     with torch.set_grad_enabled(slope):
         pictures = written.picture(numbers)
         apart = problem.see(pictures) - problem.targets
-        near = apart.detach().norm(dim=1)
+        squares = apart.square().sum(1)
+        near = squares.detach().sqrt()
         if not slope:
             return pictures.detach(), near, ()
         if settings.mode == "paper":
             objective = apart.abs().sum(1)
         else:
-            norm = problem.targets.square().sum(1).clamp_min(torch.finfo(apart.dtype).tiny)
-            objective = apart.square().sum(1) / norm + written.penalty(pictures)
+            objective = squares / problem.squares.clamp_min(torch.finfo(apart.dtype).tiny) + written.penalty(pictures)
         slopes = torch.autograd.grad(objective.sum(), numbers, allow_unused=True, materialize_grads=True)
     return pictures.detach(), near, slopes
 
@@ -173,5 +179,5 @@ def _ended(near: Tensor, problem: Problem, stalled: Tensor, settings: Settings) 
     reason = torch.where(near.isfinite(), ITERATIONS, DIVERGED)
     if settings.mode == "paper":
         return reason
-    reached = near.square() <= settings.tolerance * problem.targets.square().sum(1)
+    reached = near.square() <= settings.tolerance * problem.squares
     return torch.where(reached, REACHED, torch.where(stalled & (reason == ITERATIONS), STALLED, reason))

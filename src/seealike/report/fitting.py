@@ -18,6 +18,13 @@ TOKENS = 400  # columns of a heatmap
 LINES = 12  # layers of the other network, for subsets of heads
 ALONG = ("layer", "residual", "subset")  # what a single row of values is a line along
 LINED = ("model", "mass", "split")  # what has a line each
+SHOWN = {  # of a measure's many variables by layer, those that have figures
+    "inversion": (
+        *("mean_m_i", "mean_psnr", "non_unique", "not_converged"),
+        *("mean_slope", "mean_nearest", "agreement", "mean_null_share"),
+    ),
+}
+POINTS = 101  # of a line along iterations
 PICTURE = "From an open ring, the first layer of a network, to a square, its last. A picture, and no evidence."
 BOUND = "The error of a mean over tokens is given as the mean of theirs, the most that it can be."
 
@@ -42,6 +49,11 @@ def fitting(
     dims = {str(dim) for dim in array.dims}
     if array.dtype.kind not in "fiu" or not array.size:
         return []
+    shown = SHOWN.get(str(answer.attrs.get("measure")), (array.name,))
+    if "image" in dims or (dims == {"layer"} and array.name not in shown):
+        return []
+    if dims == {"layer", "point"} and "iteration" in array.coords:
+        return [_along_iterations(array, error)]
     if dims == {"layer", "y", "x"}:
         found = maps.of_layers(array, error)
         return [Panel(found.figure, found.array, found.error, left_out=found.left_out)]
@@ -77,6 +89,15 @@ def _plain(array: xr.DataArray, error: xr.DataArray | None, scale: drawing.Scale
         array, error = _ordered(array, error, lined, "layer")
         return [Panel(drawing.curve(_told(array), error), array, error)]
     return [Panel(drawing.heatmap(array, error, scale), array, error)]
+
+
+def _along_iterations(array: xr.DataArray, error: xr.DataArray | None) -> Panel:
+    """A line a layer, from the first iteration to the last."""
+    chosen = evenly(array.sizes["point"], POINTS)
+    some = alike(array, error, lambda one: one.isel(point=chosen).swap_dims(point="iteration"))
+    array, error = alike(*some, lambda one: one.transpose("layer", "iteration"))
+    at = array["iteration"].assign_attrs(long_name="iteration")
+    return Panel(drawing.curve(array, error, at), array, error, what="along iterations")
 
 
 def _ordered(array: xr.DataArray, error: xr.DataArray | None, *dims: str) -> Pair:

@@ -4,7 +4,7 @@ import json
 from html import escape
 from typing import Any
 
-VOID = ("meta", "br", "hr", "input")  # elements without an end
+VOID = ("meta", "br", "hr", "img", "input")  # elements without an end
 
 
 class Html(str):

@@ -20,7 +20,7 @@ HINT = (
 )
 # the browser itself refuses whatever would leave the page
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-SCRIPTS = ("values.js", "figures.js", "maps.js", "reading.js", "page.js")
+SCRIPTS = ("values.js", "figures.js", "maps.js", "reading.js", "pictures.js", "page.js")
 
 
 def page(gathered: Gathered) -> str:

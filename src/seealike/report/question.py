@@ -25,6 +25,7 @@ SINGLE = {
     "receptive_field": "which part of the image the centre of each layer of {models} depends on",
     "localization": "which patch of the image each token of {models} is most like",
     "image_statistics": "how much each layer of {models} tells of the image's low-level statistics",
+    "inversion": "which pictures each layer of {models} cannot tell from an image",
     "trajectory": "how the layers of {models} lead from image to output: how long, straight, even and smooth a path",
     "probe": "how well a linear probe on each layer of {models} tells the classes",
 }
@@ -76,6 +77,8 @@ def _manner(answer: Answer) -> str:
     view = str(question.get("view", "flatten"))
     said = [] if view == "flatten" else [f"features {VIEWED.get(view, f'on a {view} grid')}"]
     said += ["biased estimator"] if question.get("estimator") == "biased" else []
+    said += ["as published"] if question.get("mode") == "paper" else []
+    said += [f"prior {question['prior']}"] if question.get("prior", "none") != "none" else []
     return f" ({', '.join(said)})" if said else ""
 
 

@@ -7,12 +7,14 @@ import numpy as np
 import xarray as xr
 
 from seealike.report import drawing
+from seealike.report.alike import Pair
 from seealike.report.facts import facts
 from seealike.report.fitting import Panel, fitting
 from seealike.report.gathering import Answer
 from seealike.report.markup import Html, data, element, joined, lines, table
 from seealike.report.naming import called, counted, names, unit
 from seealike.report.origin import origin
+from seealike.report.pictures import gallery
 from seealike.report.question import meaning, sentence
 from seealike.report.values import said
 
@@ -53,11 +55,14 @@ def _panels(answer: Answer, scales: Mapping[str, drawing.Scale]) -> list[Html]:
     ordered = sorted(own.items(), key=lambda item: item[0] != answer.measure)
     drawn = [(name, array, data_vars.get(f"{name}_se")) for name, array in ordered]
     found = {name: fitting(array, error, scales.get(name), answer.data) for name, array, error in drawn}
-    rest = [(array, error) for name, array, error in drawn if not found[name]]
+    kept = [array for name, array, _ in drawn if not found[name] and "image" in array.dims]
+    rest = [(array, error) for name, array, error in drawn if not found[name] and "image" not in array.dims]
     return [
+        gallery(answer.data),
         *(_panel(f"{answer.anchor}-{name}", panel) for name, panels in found.items() for panel in panels),
-        *(_table(array, error) for array, error in rest if array.ndim == 1 and array.size <= ROWS),
+        *_tables([(array, error) for array, error in rest if array.ndim == 1 and array.size <= ROWS]),
         _told([(array, error) for array, error in rest if array.ndim != 1 or array.size > ROWS]),
+        _kept(kept, answer.path.name),
     ]
 
 
@@ -111,16 +116,39 @@ def _sides(figure: drawing.Figure) -> str:
     return f"{len(rows['names'])} rows, {rows['title']}, by {len(columns['names'])} columns, {columns['title']}"
 
 
-def _table(array: xr.DataArray, error: xr.DataArray | None) -> Html:
-    """One row an element."""
-    rows = [[name, _cell(array, error, (i,))] for i, name in enumerate(names(array, 0))]
-    return table([str(array.dims[0]), called(array)], rows)
+def _tables(variables: list[Pair]) -> list[Html]:
+    """One table a dimension; one that has many columns is folded away."""
+    dims = dict.fromkeys(array.dims[0] for array, _ in variables)
+    return [_by([pair for pair in variables if pair[0].dims[0] == dim]) for dim in dims]
+
+
+def _by(variables: list[Pair]) -> Html:
+    """One row an element, and a column each."""
+    first, dim = variables[0][0], str(variables[0][0].dims[0])
+    cells = [[_cell(array, error, (i,)) for array, error in variables] for i in range(first.size)]
+    rows = [[name, *cell] for name, cell in zip(names(first, 0), cells, strict=True)]
+    if len(variables) == 1:
+        return table([dim, called(first)], rows)
+    what = element("summary", f"{counted(len(variables), 'more variable')} by {dim}")
+    heads = [f"{array.name}: {called(array)}" for array, _ in variables]
+    return element("details", what, table([dim, *heads], rows, class_="wide"))
 
 
 def _told(variables: list[tuple[xr.DataArray, xr.DataArray | None]]) -> Html:
     """Single values, and what of larger variables can be said in a line."""
     rows = [[called(array), _cell(array, error) if array.ndim == 0 else _extent(array)] for array, error in variables]
     return table(["variable", "value"], rows) if rows else Html()
+
+
+def _kept(variables: list[xr.DataArray], file: str) -> Html:
+    """What is known of each image, by name: too much for a page."""
+    if not variables:
+        return Html()
+    rows = [[str(array.name), called(array), _extent(array)] for array in variables]
+    what = f"{counted(len(variables), 'variable')} of single images, kept in "
+    return element(
+        "details", element("summary", what, element("code", file)), table(["variable", "what it is", "size"], rows)
+    )
 
 
 def _cell(array: xr.DataArray, error: xr.DataArray | None, index: tuple[int, ...] = ()) -> str:
@@ -133,7 +161,15 @@ def _cell(array: xr.DataArray, error: xr.DataArray | None, index: tuple[int, ...
 def _extent(array: xr.DataArray) -> str:
     sizes = " × ".join(f"{size} {dim}" for dim, size in array.sizes.items())
     finite = array.values[np.isfinite(array.values)] if array.dtype.kind in "fiu" else np.empty(0)
+    kept = "" if "image" in array.dims else "; not drawn here"
     if not finite.size:
-        return f"{sizes}; not drawn here"
+        return f"{sizes}{_counts(array)}{kept}"
     least, most = (said(float(value), unit=unit(array)) for value in (finite.min(), finite.max()))
-    return f"{sizes}, from {least} to {most}; not drawn here"
+    return f"{sizes}, from {least} to {most}{kept}"
+
+
+def _counts(array: xr.DataArray) -> str:
+    """`: 9 non-unique, 15 not shown`, of words that come again and again."""
+    words, counts = np.unique(array.values.astype(str), return_counts=True)
+    listed = ", ".join(f"{count:,} {word}" for word, count in zip(words, counts, strict=True))
+    return f": {listed}" if array.dtype.kind in "UO" and len(words) <= FEW + 1 else ""

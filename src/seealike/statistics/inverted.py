@@ -49,7 +49,8 @@ class Inverted(Trial):
             for image, index in zip(images, given.indices.tolist(), strict=True)
             for start, kind in enumerate(self.settings.starts)
         ]
-        found = self._found(given, layer, images, targets, torch.stack(starts))
+        begun = torch.stack(starts).contiguous(memory_format=given.graph.memory_format)
+        found = self._found(given, layer, images, targets, begun)
         told = _told(found, images.repeat_interleave(count, 0))
         each = {key: one.cpu().unflatten(0, (len(images), count)) for key, one in told.items()}
         return by_index({"index": given.indices.cpu(), **near, **each})

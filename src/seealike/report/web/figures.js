@@ -235,6 +235,7 @@ function pointTraces(figure) {
 
 const DASHES = ["solid", "dash", "dot"];
 const FEW = 4; // lines that have bands and dashes
+const DENSE = 40; // points of a line that would hide it
 
 // One line has the page's accent; several go through magma, as far as the paper's colour lets them be seen.
 const ink = (figure, row) => among(figure.values.length, row);
@@ -262,7 +263,7 @@ function curveTraces(figure) {
         {
           ...edge,
           y: columns.map((column) => shown(figure, values[column])),
-          mode: "lines+markers",
+          mode: columns.length > DENSE ? "lines" : "lines+markers",
           line: { color: its, width: 1.5, dash: dash(figure, row) },
           marker: { size: 5, color: its },
         },
