@@ -172,7 +172,7 @@ def test_what_reconstructions_have_become(tmp_path):
 
 def test_the_nearest_training_image_is_the_nearest():
     x, among = pictures(4), pictures(9)[4:]
-    training = xr.Dataset({"picture": (("image", "channel", "y", "x"), among.numpy())})
+    training = xr.Dataset({"picture": (("image", "channel", "y", "x"), 2 * among.numpy())}, attrs={"scale": 2.0})
     found = nearest(x.numpy()[:, None, None], x, training)
     by_hand = [min(float((one - other).square().mean().sqrt()) for other in among) for one in x]
     np.testing.assert_allclose(found["nearest"][1][:, 0, 0], by_hand, rtol=1e-4)

@@ -277,10 +277,6 @@ def test_what_a_linear_layer_cannot_see_of_a_difference(width):
     np.testing.assert_allclose(state["unseen"][1], expected, atol=1e-12)
     assert (expected > 0.5).all() if width == 40 else not expected.any()
     assert state["unseen"].shape == (3, 2) and state["unseen"][[0, 2]].isnan().all()  # nothing found; the image itself
-    bound = bind(graph, "1", colours=COLOURS)
-    answer = bound.read(state)
-    assert answer.unseen.dims == ("image", "layer", "start")
-    np.testing.assert_allclose(answer.mean_unseen, [expected.mean()], atol=1e-12)
     with pytest.raises(StudyError, match='known of method = "exact" alone'):
         Spectra("net", "1", "randomised", reached=Reached(found))
 

@@ -189,7 +189,7 @@ def test_the_studies_name_models_that_there_are():
     import timm
 
     known = {f"timm:{name}" for name in timm.list_models(pretrained=True)}
-    known |= {f"zoo:{name}" for name in (*zoo.names(), "vit-cifar10", "resnet-cifar10")}
+    known |= {f"zoo:{name}" for name in zoo.names()}
     every = [path for paths in STUDIES.values() for path in paths]
     sources = {model.source for path in every for model in load_study(path).models.values()}
     scales = ("cifar10", "imagenet", "mini")
@@ -201,5 +201,5 @@ def test_the_studies_name_models_that_there_are():
 def test_the_small_study_needs_no_download(paper):
     read = load_study(cli.STUDIES / f"{paper}-mini.toml")
     shipped = {card.stem for card in zoo.FOLDER.glob("*.toml")}
-    assert all(images.source.startswith("scenes:") for images in read.images.values())
+    assert all(images.source.startswith(("scenes:", "noise:")) for images in read.images.values())
     assert all(model.source.removeprefix("zoo:") in shipped for model in read.models.values())

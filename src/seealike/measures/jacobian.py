@@ -130,8 +130,6 @@ class Jacobian(Measure):
             said = ("bound of what singular values are too small by", "distance of each to a singular value, at most")
             answer["spectrum_error"] = per_image, errors, {"long_name": said[0], "units": unit}
             answer["spectrum_residual"] = (*per_image, "value"), residuals, {"long_name": said[1], "units": unit}
-        if "unseen" in totals[0]:
-            answer = answer.assign(_unseen(torch.stack([total["unseen"] for total in totals], 1).numpy()))
         return answer
 
     def _told(self, total: State, dimension: int) -> dict[str, Tensor]:
@@ -205,11 +203,3 @@ def _means(each: dict[str, np.ndarray]) -> dict[str, tuple]:
         for name, said in NAMES.items()
         if name != "condition"
     } | logs
-
-
-def _unseen(shares: np.ndarray) -> dict[str, tuple]:
-    """Of pictures found in the place of an image: how much of the difference the layer cannot see."""
-    said = {"long_name": "share of the difference that the layer cannot see", "units": "1"}
-    known = np.isfinite(shares)
-    mean = np.where(known, shares, 0).sum((0, 2)) / np.where(known.any((0, 2)), known.sum((0, 2)), np.nan)
-    return {"unseen": (("image", "layer", "start"), shares, said), "mean_unseen": ("layer", mean, said)}

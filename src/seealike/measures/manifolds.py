@@ -27,7 +27,7 @@ def slopes(pictures: np.ndarray, originals: Tensor) -> dict[str, tuple]:
 
 def nearest(pictures: np.ndarray, originals: Tensor, training: xr.Dataset) -> dict[str, tuple]:
     """Distances to the nearest training picture, root mean square a number, of at most 32 x 32 pixels."""
-    among = torch.from_numpy(training["picture"].values).flatten(1)
+    among = torch.from_numpy(training["picture"].values / training.attrs["scale"]).float().flatten(1)
 
     def least(some: Tensor) -> np.ndarray:
         return (torch.cdist(coarse(some, SIDE).flatten(1), among).min(1).values / among.shape[1] ** 0.5).numpy()

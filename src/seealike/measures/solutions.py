@@ -10,10 +10,10 @@ STARTS = ("image", "start")
 
 
 def ratios(found: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Distances relative to those of the noisy image, and in the layer relative to its norm."""
+    """Distances relative to those of the noisy image, and in the layer relative to its norm; of no distance, 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
-            f"{name}{which}": found[f"{of}{which}"] / found[by]
+            f"{name}{which}": (found[f"{of}{which}"] / found[by]).where(found[f"{of}{which}"] > 0, 0.0)
             for which in ("", "_last")
             for name, of, by in (("rho_out", "m_g", "m_r"), ("rho_in", "m_i", "i_r"), ("error", "m_g", "norm"))
         }

@@ -83,7 +83,7 @@ def through(graph: Graph, images: Tensor, takes: Sequence[Take], double: bool = 
 
 
 def rows(layer: Layer) -> Take:
-    """All of a layer, images x numbers."""
+    """All of a layer, images x numbers: a view, which what runs after it may overwrite, so to be taken alone."""
     return layer, lambda output: output.flatten(1)
 
 

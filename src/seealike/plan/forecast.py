@@ -1,10 +1,10 @@
 """What a plan will cost, in words: passes, tensors, memory, and seconds from one small batch."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from seealike.kernel import Statistic, lift
+from seealike.kernel import Statistic, Sum, Trial, lift
 from seealike.plan import Plan, Planned
 from seealike.plan.memory import available, expected, gigabytes, words
 from seealike.plan.questions import statistics_of, tensors
@@ -55,16 +55,24 @@ def _cost(plan: Plan, planned: Planned) -> Iterator[str]:
 
 
 def _seconds(planned: Planned, statistics: tuple[Statistic, ...]) -> float:
-    """One small batch twice, the second timed; the rest in proportion."""
+    """One small batch twice, the second timed; the rest in proportion. Of trials something brief, once."""
     run = planned.run
     assert run.count is not None
-    images = run.images.beginning(min(TRIED, run.count))
-    for shown in replace(run, images=images, batch=TRIED, failed=[]):
-        lift(statistics, shown)
+    sums = [s for s in statistics if isinstance(s, Sum)]
+    brief = [s.brief() for s in statistics if isinstance(s, Trial)]
+    timed = [(sums, 0.0), (sums, 1.0)] if sums else []
+    seconds = sum(_once(planned, some) * factor for some, factor in [*timed, *(([t], f) for t, f in brief)])
+    return seconds / min(TRIED, run.count) * run.count
+
+
+def _once(planned: Planned, statistics: Sequence[Statistic]) -> float:
+    """What a small batch takes."""
+    run = planned.run
+    images = run.images.beginning(min(TRIED, run.count or TRIED))
     start = time.perf_counter()
     for shown in replace(run, images=images, batch=TRIED, failed=[]):
         lift(statistics, shown)
-    return (time.perf_counter() - start) / min(TRIED, run.count) * run.count
+    return time.perf_counter() - start
 
 
 def _words(seconds: float) -> str:

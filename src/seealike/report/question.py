@@ -25,6 +25,7 @@ SINGLE = {
     "receptive_field": "which part of the image the centre of each layer of {models} depends on",
     "localization": "which patch of the image each token of {models} is most like",
     "image_statistics": "how much each layer of {models} tells of the image's low-level statistics",
+    "jacobian": "how many directions of an image each layer of {models} sees, and how evenly",
     "inversion": "which pictures each layer of {models} cannot tell from an image",
     "trajectory": "how the layers of {models} lead from image to output: how long, straight, even and smooth a path",
     "probe": "how well a linear probe on each layer of {models} tells the classes",

@@ -1,6 +1,6 @@
 """Pictures that a layer cannot tell from an image, searched for each image and start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -17,6 +17,7 @@ from seealike.models.gradients import held, rows, through
 from seealike.models.graph import Layer
 
 ROOM = 1 << 30  # bytes of activations held at a time
+BRIEF = 4  # iterations, to foretell what all will take
 WINDOW = 11  # pixels a side of the window of SSIM
 
 
@@ -54,6 +55,10 @@ class Inverted(Trial):
         told = _told(found, images.repeat_interleave(count, 0))
         each = {key: one.cpu().unflatten(0, (len(images), count)) for key, one in told.items()}
         return by_index({"index": given.indices.cpu(), **near, **each})
+
+    def brief(self) -> "tuple[Inverted, float]":
+        few = replace(self.settings, iterations=BRIEF, step=self.settings.steps)
+        return replace(self, settings=few), length(self.settings) / BRIEF
 
     def _reference(self, given: Given, layer: Layer, images: Tensor) -> tuple[Tensor, State]:
         """What the layer makes of the images, and how far from it an image with a little noise is."""
