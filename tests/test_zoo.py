@@ -68,7 +68,8 @@ def test_a_card_is_the_recipe_that_made_it(name):
 
 
 FEW = ("vit", "vit-without-skip-3")
-MANY = [pytest.param(name, marks=[] if name in FEW else pytest.mark.long) for name in NAMING if "cifar" not in name]
+CIFAR = [name for name in NAMING if "cifar" in RECIPES[name].test.images.source]
+MANY = [pytest.param(name, marks=[] if name in FEW else pytest.mark.long) for name in NAMING if name not in CIFAR]
 
 
 @pytest.mark.parametrize("name", MANY)
@@ -79,7 +80,7 @@ def test_images_are_named_as_well_as_the_card_says(name):
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="no CIFAR-10 beside the project")
-@pytest.mark.parametrize("name", [n for n in NAMING if "cifar" in n])
+@pytest.mark.parametrize("name", CIFAR)
 def test_cifar10_is_named_as_well_as_the_card_says(name):
     assert right(name, open_images(f"parquet:{DATA}"), 300) == pytest.approx(zoo.card(name).accuracy, abs=0.07)
 

@@ -19,6 +19,7 @@ from seealike.measures.manifolds import nearest
 from seealike.measures.solutions import solutions
 from seealike.models.graph import Graph
 from seealike.plan import make_plan
+from seealike.plan.forecast import forecast
 from seealike.selection import Models
 from seealike.statistics.inverted import Inverted
 from seealike.study.toml import study
@@ -155,6 +156,11 @@ def test_a_layer_that_was_answered_is_kept(tmp_path, monkeypatch):
     assert len(ran) == 3
 
 
+def test_what_it_will_take_is_foretold_from_a_few_iterations(tmp_path):
+    said = "\n".join(forecast(make_plan(_study(tmp_path, "", steps=10_000_000))))
+    assert "patch_embed" not in said and "time: about" in said and " h, from" in said
+
+
 def test_what_reconstructions_have_become(tmp_path):
     answer = seealike.run(
         _study(tmp_path, 'train = "learnt"\namong = 40\njudge = "resnet"', layers='["patch_embed", "blocks.0"]'),
@@ -227,7 +233,7 @@ def test_what_is_not_finite_is_told():
         ask(convolutions(), x)
 
 
-def _study(folder, keys="", layers='["patch_embed"]'):
+def _study(folder, keys="", layers='["patch_embed"]', steps=4):
     table = tomllib.loads(
         f"""
         [models.vit]
@@ -243,7 +249,7 @@ def _study(folder, keys="", layers='["patch_embed"]'):
         measure = "inversion"
         model = "vit"
         layers = {layers}
-        iterations = 4
+        iterations = {steps}
         step = 0.05
         starts = 1
         take = 16

@@ -331,6 +331,8 @@ def test_untrained_weights_are_drawn_from_the_seed_alone():
     assert same(first.module, build("net", source).module)
     other = build("net", source, seed=1)
     assert not same(first.module, other.module) and other.weights == "untrained, seed 1"
+    own = build("net", replace(source, seed=1), seed=7)
+    assert same(own.module, other.module) and own.weights == "untrained, seed 1"
 
 
 def test_checkpoint_instead_of_pretrained_weights(offline):

@@ -157,7 +157,10 @@ def test_the_name_of_an_unknown_paper_in_a_study_is_refused():
     }
     with pytest.raises(StudyError) as error:
         study(table)
-    assert str(error.value) == 'claims: "raghu2012": there are no claims of this paper. Closest: raghu2021, mahaut2026.'
+    assert (
+        str(error.value)
+        == 'claims: "raghu2012": there are no claims of this paper. Closest: raghu2021, mahaut2026, badger2022.'
+    )
 
 
 @pytest.mark.parametrize("path", STUDIES["raghu2021"], ids=lambda path: path.stem)

@@ -13,7 +13,7 @@ from seealike.errors import StudyError
 from seealike.kernel import FOUND, Measure, Selected, Sources, State
 from seealike.maths import spectrum
 from seealike.maths.colours import Colours
-from seealike.measures.layers import ragged
+from seealike.measures.layers import chosen, ragged
 from seealike.models.names import INPUT
 from seealike.statistics.spectra import METHODS, Spectra
 
@@ -76,10 +76,7 @@ class Jacobian(Measure):
         return self.take
 
     def bind(self, sources: Sources) -> "Jacobian":
-        patterns = sources.within(self.model, (self.layers,) if isinstance(self.layers, str) else self.layers)
-        if not patterns:
-            raise StudyError('layers = []: name at least one, or leave layers out for "@block".')
-        bound = tuple(dict.fromkeys(s for pattern in patterns for s in sources.select(pattern)))
+        bound = chosen(sources, self.model, self.layers)
         image = sources.layer(bound[0].source, INPUT).shape
         if self.method == "exact":
             _refuse_large(bound[0].source, image)

@@ -4,9 +4,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seealike.kernel import Selected
+from seealike.errors import StudyError
+from seealike.kernel import Selected, Sources
 
 Pixels = Sequence[tuple[float, float]]
+
+
+def chosen(sources: Sources, model: str, layers: str | tuple[str, ...], usual: str = "@block") -> tuple[Selected, ...]:
+    """The layers of one model that patterns select, each once; `usual` is what a question takes that names none."""
+    patterns = sources.within(model, (layers,) if isinstance(layers, str) else layers)
+    if not patterns:
+        raise StudyError(f'layers = []: name at least one, or leave layers out for "{usual}".')
+    return tuple(dict.fromkeys(s for pattern in patterns for s in sources.select(pattern)))
 
 
 def layer_coordinates(**sides: tuple[Selected, ...]) -> dict[str, tuple[str, list]]:

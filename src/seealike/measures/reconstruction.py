@@ -7,11 +7,11 @@ from typing import ClassVar
 import numpy as np
 import xarray as xr
 
-from seealike.errors import StudyError
 from seealike.inversion import Settings
 from seealike.inversion.search import points
 from seealike.kernel import Measure, Selected, Sources, State
 from seealike.maths.colours import Colours
+from seealike.measures.layers import chosen
 from seealike.statistics.inverted import Inverted
 
 PICTURES = ("best", "last")
@@ -66,12 +66,8 @@ def reconstructions(
     sources: Sources, model: str, layers: str | tuple[str, ...], settings: Settings, take: int
 ) -> tuple[Reconstruction, ...]:
     """The question of each layer that patterns select."""
-    patterns = sources.within(model, (layers,) if isinstance(layers, str) else layers)
-    if not patterns:
-        raise StudyError('layers = []: name at least one, or leave layers out for "@block".')
-    bound: dict[Selected, None] = dict.fromkeys(s for p in patterns for s in sources.select(p))
     colours: Colours | None = sources.known_colours(model)
-    return tuple(Reconstruction(s, settings, take, colours) for s in bound)
+    return tuple(Reconstruction(s, settings, take, colours) for s in chosen(sources, model, layers))
 
 
 def together(known: Sequence[xr.Dataset], index: np.ndarray) -> xr.Dataset:
