@@ -26,7 +26,7 @@ def inverted(model: str, tags, distance, images=SCENES, **more) -> Answer:
     """Reconstructions whose distance from the image is told layer by layer; `more` as `mean_slope=[...]`."""
     count = len(distance)
     coords = {"layer": names(model, count), "depth": ("layer", np.linspace(0, 1, count))}
-    told = {"mean_m_i": distance, "non_unique": [0.0] * count, "not_converged": [0.0] * count} | more
+    told = {"mean_m_i": distance} | more
     variables = {key: (("layer",), around(value, 1e-4, i)) for i, (key, value) in enumerate(told.items())}
     for key, first in (("trace_m_i", 20.0), ("trace_error", 1.0)):
         ends = np.stack([np.full(count, first), np.asarray(told.get(f"{key}_end", [first / 2] * count))], 1)
@@ -68,18 +68,18 @@ def test_deeper_layers_are_poorer(family):
     assert trained.verdict == "not asked"
 
 
-def test_most_searches_that_converge_find_another_picture():
+def test_searches_that_converge_find_another_picture():
     tags = TAGS["cnn"] | UNTRAINED
-    told = {"non_unique": [0, 0, 0.3], "not_converged": [0, 0, 0.6]}
-    (found,) = decide("non_unique.untrained.cnn", inverted("net", tags, [1, 2, 3], **told))
-    assert found.effect == pytest.approx(0.75, abs=1e-3) and found.verdict == "holds"
-    told = {"non_unique": [0.9, 0.9, 0.1], "not_converged": [0, 0, 0]}
-    (found,) = decide("non_unique.trained.cnn", inverted("net", TAGS["cnn"], [1, 2, 3], **told))
-    assert found.effect == pytest.approx(0.1, abs=1e-3) and found.verdict == "fails"
+    far = {"log_rho_in": np.log([0.1, 0.1, 5])}
+    (found,) = decide("non_unique.untrained.cnn", inverted("net", tags, [1, 2, 3], **far))
+    assert found.effect == pytest.approx(np.log(5), abs=1e-3) and found.verdict == "holds"
+    near = {"log_rho_in": np.log([9, 9, 1.5])}
+    (found,) = decide("non_unique.trained.cnn", inverted("net", TAGS["cnn"], [1, 2, 3], **near))
+    assert found.effect == pytest.approx(np.log(1.5), abs=1e-3) and found.verdict == "fails"
 
 
 def test_where_no_search_converges_nothing_is_known():
-    answer = xr.Dataset({"non_unique": ("layer", [0.0] * 3), "not_converged": ("layer", [1.0] * 3)})
+    answer = xr.Dataset({"log_rho_in": ("layer", [1.0, 1.0, np.nan])})
     assert np.isnan(clarity.others(answer))
     flat = xr.Dataset({"mean_m_i": ("layer", [1.0] * 3)}, {"depth": ("layer", [0, 0.5, 1])})
     assert np.isnan(clarity.with_depth(flat))

@@ -50,7 +50,7 @@ def demo(out: Out = Path("demo")):
 
 @app.command()
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="raghu2021 or mahaut2026.")],
+    paper: Annotated[str, typer.Argument(help="raghu2021, mahaut2026 or badger2022.")],
     scale: Annotated[str, typer.Option(help="mini (no download), cifar10 or imagenet (the paper's models).")] = "mini",
     images: Annotated[
         list[str] | None,
@@ -182,19 +182,25 @@ def draw(
     format: Annotated[str, typer.Option(help="pdf, svg, png or csv.")] = "png",
     error: Annotated[bool, typer.Option(help="Draw the standard errors too.")] = False,
 ):
-    """Draw every answer in a folder.
+    """Draw every answer in a folder, and the inversions of several networks together.
 
     Example: seealike draw out --format pdf
     """
+    from seealike.figures import compared, save, to_csv
     from seealike.figures import draw as figure
-    from seealike.figures import save, to_csv
+    from seealike.figures.comparing import comparable, table
     from seealike.results import Results
 
     results = Results(folder)
     results.refuse_empty()
-    for name, answer in results.items():
+    answers = dict(results.items())
+    for name, answer in answers.items():
         path = folder / f"{name}.{format}"
         to_csv(answer, path) if format == "csv" else save(figure(answer, error=error), path)
+        print(path)
+    for name, group in comparable(answers).items():
+        path = folder / f"{name}{'-compared' * (name in answers)}.{format}"
+        to_csv(table(group), path) if format == "csv" else save(compared(group), path)
         print(path)
 
 

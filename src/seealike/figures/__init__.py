@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from seealike.errors import StudyError, closest
 from seealike.figures.accuracy import accuracy
 from seealike.figures.answers import errors, title
+from seealike.figures.compared import compared
 from seealike.figures.curves import Line, curves
 from seealike.figures.drift import drift
 from seealike.figures.head_cka import head_cka
@@ -25,7 +26,7 @@ from seealike.figures.save import save, to_csv
 from seealike.figures.skip_ratio import skip_ratio
 from seealike.figures.trajectory import trajectory
 
-__all__ = ["Line", "Map", "curves", "draw", "heads", "heatmap", "limits", "maps", "save", "to_csv"]
+__all__ = ["Line", "Map", "compared", "curves", "draw", "heads", "heatmap", "limits", "maps", "save", "to_csv"]
 
 
 def draw(dataset: xr.Dataset, *, error: bool = False, ax: Axes | None = None) -> Figure:

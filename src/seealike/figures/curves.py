@@ -27,6 +27,7 @@ class Line:
     colour: object = "black"
     dash: str = "-"
     marker: str = "o"
+    width: float = 0.9  # points
 
 
 def curves(
@@ -56,7 +57,8 @@ def curves(
 
 def _draw(ax: Axes, line: Line, log: bool) -> Line2D:
     """A band that a logarithmic axis cannot hold, since it reaches zero, ends at the line."""
-    style = {"linewidth": 0.9, "markersize": 2.5, "linestyle": line.dash, "marker": line.marker, "color": line.colour}
+    style = {"linewidth": line.width, "linestyle": line.dash, "color": line.colour}
+    style |= {"marker": line.marker, "markersize": 2.5}
     (handle,) = ax.plot(line.x, line.y, **style)
     if line.error is None or not np.isfinite(line.error).any():
         return handle

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from seealike.figures.answers import errors, title
 from seealike.figures.choosing import evenly
+from seealike.figures.comparing import searched
 from seealike.figures.curves import Line, curves
 from seealike.figures.layers import short
 from seealike.figures.reconstructions import Picture, reconstructions
@@ -22,6 +23,7 @@ PANELS = (5.4, 4.4)  # inches, all four
 SHARES = {"non_unique": ("non-unique", "-", 0.0), "not_converged": ("not converged", "--", 0.85)}
 INKS = {"non-unique": "#8c2981", "not converged": "0.5"}  # of verdicts
 FAR = "distance of the picture, $m_i$"
+NOISY = "image with noise, $i_r$"
 
 
 def inversion(dataset: xr.Dataset, *, error: bool = False, ax: Axes | None = None) -> Figure:
@@ -51,11 +53,8 @@ def inversion(dataset: xr.Dataset, *, error: bool = False, ax: Axes | None = Non
 
 def _title(attrs: dict[str, Any]) -> str:
     """`resnet; 24 images; strict, prior none, 500 iterations`: the batch changes nothing, and is left out."""
-    asked = attrs.get("question") or {}
-    how = [str(asked[key]) if key == "mode" else f"prior {asked[key]}" for key in ("mode", "prior") if asked.get(key)]
-    how += [f"{asked['iterations']} iterations"] if asked.get("iterations") else []
     of = title({key: value for key, value in attrs.items() if key != "batch"})
-    return "; ".join(filter(None, (of, ", ".join(how))))
+    return "; ".join(filter(None, (of, ", ".join(searched(attrs)))))
 
 
 def _pictures(dataset: xr.Dataset, into: SubFigure) -> None:
@@ -92,7 +91,7 @@ def _distance(dataset: xr.Dataset, ax: Axes, said: str = "") -> Figure:
     noisy = float(dataset["i_r"].mean())
     lines = [
         Line("nearest picture", dataset["depth"].values, dataset["mean_m_i"].values, _bars(dataset, "mean_m_i")),
-        Line("image with noise, $i_r$", np.array([0.0, 1.0]), np.full(2, noisy), None, "0.5", "--", ""),
+        Line(NOISY, np.array([0.0, 1.0]), np.full(2, noisy), None, "0.5", "--", ""),
     ]
     figure = curves(lines, ax, label=FAR, title=said)
     ax.set(xlim=(-0.03, 1.03))

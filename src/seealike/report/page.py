@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib.resources import files
 
 from seealike.report.citing import citations
+from seealike.report.comparing import comparisons, headings
 from seealike.report.concluding import concluded
 from seealike.report.drawing import palette, shared_scales
 from seealike.report.gathering import Answer, Gathered
@@ -69,7 +70,8 @@ def _contents(gathered: Gathered) -> Html:
     """The answers by name, where there are more than a look can hold."""
     if len(gathered.answers) < CONTENTS_FROM:
         return Html()
-    links = (element("li", element("a", a.name, href=f"#{a.anchor}")) for a in gathered.answers)
+    parts = [*headings(gathered), *((answer.name, answer.anchor) for answer in gathered.answers)]
+    links = (element("li", element("a", name, href=f"#{anchor}")) for name, anchor in parts)
     return element("nav", element("h2", "Answers"), element("ol", *links), aria_label="Answers")
 
 
@@ -125,7 +127,7 @@ def _warnings(gathered: Gathered) -> Html:
 def _answers(gathered: Gathered) -> Html:
     scales = shared_scales(gathered.answers)
     hint = element("p", HINT, class_="hint") if gathered.answers else ""
-    return joined(hint, *(section(answer, scales) for answer in gathered.answers))
+    return joined(hint, comparisons(gathered), *(section(answer, scales) for answer in gathered.answers))
 
 
 def _made(gathered: Gathered) -> Html:

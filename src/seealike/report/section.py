@@ -59,14 +59,14 @@ def _panels(answer: Answer, scales: Mapping[str, drawing.Scale]) -> list[Html]:
     rest = [(array, error) for name, array, error in drawn if not found[name] and "image" not in array.dims]
     return [
         gallery(answer.data),
-        *(_panel(f"{answer.anchor}-{name}", panel) for name, panels in found.items() for panel in panels),
+        *(shown(f"{answer.anchor}-{name}", panel) for name, panels in found.items() for panel in panels),
         *_tables([(array, error) for array, error in rest if array.ndim == 1 and array.size <= ROWS]),
         _told([(array, error) for array, error in rest if array.ndim != 1 or array.size > ROWS]),
         _kept(kept, answer.path.name),
     ]
 
 
-def _panel(identity: str, panel: Panel) -> Html:
+def shown(identity: str, panel: Panel) -> Html:
     """The figure, the place where the cursor's reading is told, and the facts beside."""
     figure, its_unit = panel.figure, unit(panel.array)
     identity += f"-{quote(panel.key, safe='')}" if panel.key else ""
@@ -95,7 +95,9 @@ def _panel(identity: str, panel: Panel) -> Html:
 
 def _legend(figure: drawing.Figure) -> Html:
     """The lines by name; of many, some. Their colours are the page's, light or dark."""
-    listed = [element("li", figure["rows"]["names"][row], data_row=row) for row in figure.get("legend", ())]
+    rows = figure.get("legend", ())
+    called_so = figure.get("kinds") or (figure["rows"]["names"] if rows else ())
+    listed = [element("li", called_so[row], data_row=row) for row in rows]
     return element("ul", *listed, class_="legend") if listed else Html()
 
 

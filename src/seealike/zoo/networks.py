@@ -31,13 +31,23 @@ def mixer(width: int, depth: int, patch: int = 4, classes: int = 10, size: int =
     return MlpMixer(img_size=size, patch_size=patch, embed_dim=width, num_blocks=depth, num_classes=classes)
 
 
-def resnet(channels: Sequence[int], blocks: Sequence[int], classes: int = 10) -> nn.Module:
-    """A ResNet of basic blocks (He et al. 2016); its stem keeps the resolution, as is usual for 32 x 32 pixels."""
+def resnet(channels: Sequence[int], blocks: Sequence[int], classes: int = 10, zero_init_last: bool = True) -> nn.Module:
+    """A ResNet of basic blocks (He et al. 2016); its stem keeps the resolution, as is usual for 32 x 32 pixels.
+
+    With `zero_init_last`, as timm has it, the branches give 0 until they are trained.
+    """
     from timm.models.resnet import BasicBlock, ResNet
 
     width = channels[0]
     block: Any = BasicBlock
-    network: Any = ResNet(block, tuple(blocks), num_classes=classes, channels=tuple(channels), stem_width=width)
+    network: Any = ResNet(
+        block,
+        tuple(blocks),
+        num_classes=classes,
+        channels=tuple(channels),
+        stem_width=width,
+        zero_init_last=zero_init_last,
+    )
     network.conv1, network.bn1 = nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
     network.maxpool = nn.Identity()
     # timm's stem has 64 channels whatever is asked, so it made the first block for 64

@@ -167,6 +167,7 @@ function named(side, along) {
 
 // From the least to the greatest value with its error, and a little more.
 function extent(figure) {
+  if (figure.range) return figure.range; // one for several figures
   let [least, most] = [Infinity, -Infinity];
   figure.values.forEach((row, r) =>
     row.forEach((value, c) => {
@@ -237,8 +238,14 @@ const DASHES = ["solid", "dash", "dot"];
 const FEW = 4; // lines that have bands and dashes
 const DENSE = 40; // points of a line that would hide it
 
+// How many colours the lines have: each its own, or as their strokes say, where several share one.
+const colours = (figure) => (figure.strokes ? 1 + Math.max(...figure.strokes.map((stroke) => stroke.colour ?? 0)) : figure.values.length);
+
 // One line has the page's accent; several go through magma, as far as the paper's colour lets them be seen.
-const ink = (figure, row) => among(figure.values.length, row);
+function ink(figure, row) {
+  const own = figure.strokes ? figure.strokes[row].colour : row;
+  return own === null ? colour("--muted") : among(colours(figure), own);
+}
 
 function among(count, row) {
   if (count === 1) return colour("--accent");
@@ -246,25 +253,27 @@ function among(count, row) {
   return MAGMA[Math.round((MAGMA.length - 1) * (first + ((last - first) * row) / (count - 1)))][1];
 }
 
-const dash = (figure, row) => (figure.values.length <= FEW ? DASHES[row % DASHES.length] : "solid");
+const dash = (figure, row) => figure.strokes?.[row].dash ?? (figure.values.length <= FEW ? DASHES[row % DASHES.length] : "solid");
 
 function curveTraces(figure) {
-  const few = figure.values.length <= FEW;
+  const few = colours(figure) <= FEW;
   return figure.columns.models.flatMap(([, start, stop]) =>
     figure.values.flatMap((values, row) => {
-      const columns = Array.from({ length: stop - start }, (_, i) => start + i);
+      const stroke = figure.strokes?.[row]; // a line that says which columns are its own passes over the others
+      const columns = stroke?.columns ?? Array.from({ length: stop - start }, (_, i) => start + i);
+      const bare = stroke?.colour === null;
       const x = columns.map((column) => along(figure, column));
       const at = (side) => columns.map((column) => edges(figure, row, column)[side]);
       const its = ink(figure, row);
       const edge = { type: "scatter", mode: "lines", x, line: { width: 0 }, hoverinfo: "skip" };
       const band = figure.values.length === 1 ? colour("--band") : `${its}2e`;
       return [
-        ...(few && figure.errors ? [{ ...edge, y: at(0) }, { ...edge, y: at(1), fill: "tonexty", fillcolor: band }] : []),
+        ...(few && figure.errors && !bare ? [{ ...edge, y: at(0) }, { ...edge, y: at(1), fill: "tonexty", fillcolor: band }] : []),
         {
           ...edge,
           y: columns.map((column) => shown(figure, values[column])),
-          mode: columns.length > DENSE ? "lines" : "lines+markers",
-          line: { color: its, width: 1.5, dash: dash(figure, row) },
+          mode: bare || columns.length > DENSE ? "lines" : "lines+markers",
+          line: { color: its, width: bare ? 1 : 1.5, dash: dash(figure, row) },
           marker: { size: 5, color: its },
         },
       ];

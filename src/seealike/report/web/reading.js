@@ -153,6 +153,7 @@ class Cursor {
     const { names, value, certain } = reading(this.figure, at);
     this.tip.replaceChildren(...names.map((name) => line("div", name, "name")), line("div", value, "value"));
     if (!certain) this.tip.append(line("div", "standard error not known", "name"));
+    this.overlay.style.top = `${this.node.offsetTop}px`; // a legend may stand above the plot
     this.overlay.hidden = false;
     this.beside(pixel, size);
   }
