@@ -7,11 +7,14 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_rgba
 from small_comparison import inverted, study
+from typer.testing import CliRunner
 
 from seealike import figures
+from seealike.cli import app
 from seealike.errors import StudyError
 from seealike.figures.comparing import alike, comparable, families, table
 from seealike.figures.style import shade
+from seealike.results import write
 
 
 def legend(ax) -> list[str]:
@@ -28,12 +31,12 @@ def test_a_line_an_answer_and_a_panel_a_family():
         named = [f"{model}{ending}{seed}" for ending in ("", "-untrained", "-noise") for seed in ("", "-s1")]
         for line, name in zip(lines, named, strict=True):
             one = answers[f"pictures@{name}"]
-            np.testing.assert_allclose(line.get_xydata(), np.stack([one.depth, one.mean_m_i], 1))
+            np.testing.assert_allclose(np.asarray(line.get_xydata()), np.stack([one.depth, one.mean_m_i], 1))
         assert len(ax.collections) == 6, "a band each"
         assert [line.get_linestyle() for line in lines] == ["-", "-", ":", ":", "--", "--"]
         assert [line.get_color() for line in lines] == [shade(i / 2) for i in (0, 0, 1, 1, 2, 2)]
         assert legend(ax) == [f"{model} (2)", f"{model}-untrained (2)", f"{model}-noise (2)", "image with noise, $i_r$"]
-        np.testing.assert_allclose(noisy.get_xydata(), [[0, 3], [1, 3]])
+        np.testing.assert_allclose(np.asarray(noisy.get_xydata()), [[0, 3], [1, 3]])
         assert noisy.get_linestyle() == "--" and noisy.get_linewidth() < lines[0].get_linewidth()
         assert to_rgba(noisy.get_color()) == (0.5, 0.5, 0.5, 1)
         assert ax.get_ylim() == figure.axes[0].get_ylim() and ax.get_ylim()[0] == 0
@@ -122,3 +125,16 @@ def test_a_comparison_fits_and_is_saved(tmp_path):
     assert one["answer"] == "pictures@resnet-noise" and float(one["i_r"]) == 3
     assert float(one["mean_m_i"]) == float(answers["pictures@resnet-noise"].mean_m_i[5])
     assert rows[0]["mean_m_i_se"] == ""
+
+
+def test_the_command_draws_them_beside_the_answers(tmp_path):
+    for name in ("vit", "resnet"):
+        write(tmp_path, f"pictures@{name}", "0", inverted(name))
+    for kind in ("png", "csv"):
+        ran = CliRunner().invoke(app, ["draw", str(tmp_path), "--format", kind])
+        files = [f"pictures@resnet.{kind}", f"pictures@vit.{kind}", f"inversions.{kind}"]
+        assert ran.output.split() == [str(tmp_path / file) for file in files]
+        assert all((tmp_path / file).stat().st_size > 0 for file in files)
+    write(tmp_path, "inversions", "0", inverted("other"))
+    ran = CliRunner().invoke(app, ["draw", str(tmp_path), "--format", "csv"])
+    assert ran.output.split()[-1] == str(tmp_path / "inversions-compared.csv"), "an answer's own file is left alone"

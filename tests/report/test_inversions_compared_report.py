@@ -70,9 +70,9 @@ def test_layers_of_other_depths_are_passed_over(tmp_path):
     answers = {"a": inverted("small", layers=4), "b": inverted("large", layers=6)}
     answers["a"]["mean_m_i"][1] = np.nan
     (figure,) = compared(page_of(tmp_path, answers)).values()
-    assert figure["at"] == sorted(figure["at"]) and len(figure["at"]) == 8, "first and last are at one place"
+    assert figure["at"] == sorted(figure["at"]) and len(figure["at"]) == 9, "they have layer0 in common"
     small, large, noise = (stroke["columns"] for stroke in figure["strokes"])
-    assert (len(small), len(large), len(noise)) == (4, 6, 8)
+    assert (len(small), len(large), len(noise)) == (4, 6, 9)
     np.testing.assert_allclose([figure["at"][column] for column in small], answers["a"].depth)
 
 

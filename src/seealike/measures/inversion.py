@@ -73,7 +73,8 @@ class Inversion(Measure):
     All of these, `psnr`, `ssim` (of colours clipped to [0, 1]), `step`, `iterations`, `stopped` are (image, layer,
     start), those of the last picture end in `_last`; `reconstruction` adds (channel, y, x). `pairwise`, `solution_mean`
     and `solution_sd` are over the starts that converged. Means over images and starts, with standard errors over
-    images, are (layer): `mean_m_i`, ..., `non_unique`, `not_converged`, `log_rho_in` of those that converge, `spread`; `trace_error`, `trace_m_i` (layer,
+    images, are (layer): `mean_m_i`, ..., `non_unique`, `not_converged`, `spread`,
+    `log_rho_in` (ln rho_in of the searches that converge); `trace_error`, `trace_m_i` (layer,
     point) along the iterations. `mode`, `prior`, `optimizer`, `step` and the rest: `seealike.inversion.Settings`.
     `starts`: how many, from N(0.7, 1/20), or a list of "bright" (these), "grey" (N(0.5, 1/20)), "near" (the image and
     noise).

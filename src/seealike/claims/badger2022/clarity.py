@@ -61,7 +61,7 @@ CLAIMS = (
         Claim(
             f"badger2022.non_unique.{state}.{key}",
             "abstract, C2",
-            f"In the last third of {words} {family}, pictures as near in the layer as a little noise are other pictures.",
+            f"In the last third of {words} {family}, pictures as near as a little noise are other pictures.",
             (inverted(networks(family)),),
             others,
             null=round(float(np.log(2)), 4),
