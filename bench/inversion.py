@@ -11,6 +11,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import timm
 import torch
@@ -41,12 +42,10 @@ def main() -> None:
     ratios = []
     for layer in LAYERS:
         ways: dict[str, Callable[[], object]] = {
-            "bare": lambda layer=layer: bare(cut(network, layer), images, arguments.iterations),
-            **{
-                name: lambda trial=Inverted("resnet18", layer, settings): trial.run(given)
-                for name, settings in searches(arguments.iterations).items()
-            },
+            "bare": partial(bare, cut(network, layer), images, arguments.iterations)
         }
+        for name, settings in searches(arguments.iterations).items():
+            ways[name] = partial(Inverted("resnet18", layer, settings).run, given)
         spent = {name: [] for name in ways}
         for _ in range(arguments.repeats + 1):
             for name, way in ways.items():

@@ -55,7 +55,8 @@ def averages(found: xr.Dataset) -> dict[str, xr.DataArray]:
     converged = found["rho_out"] < 1
     answered["non_unique"] = (converged & (found["rho_in"] > FAR)).mean(STARTS)
     answered["not_converged"] = (~converged).mean(STARTS)
-    answered["log_rho_in"] = np.log(found["rho_in"].where(converged)).mean(STARTS)
+    logs = found["rho_in"].where(converged)
+    answered["log_rho_in"] = logs.copy(data=np.log(logs.values)).mean(STARTS)
     answered["spread"] = found["pairwise"].mean("image")
     answered["trace_error"] = (found["trace_g"] / found["norm"]).mean(STARTS)
     answered["trace_m_i"] = found["trace_i"].mean(STARTS)
