@@ -115,7 +115,7 @@ class Models:
 
     def known_colours(self, model: str) -> tuple[Colours, Colours] | None:
         """The same; None where it is unknown."""
-        prepared = self.preprocessings.get(self._graph(model).name)
+        prepared = self.preprocessings.get(model)
         return prepared.colours if prepared else None
 
     def _of_images(self, pattern: str, refuses: Callable[[Layer], str | None] | None) -> tuple[Selected, ...]:

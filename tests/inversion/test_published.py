@@ -209,7 +209,7 @@ def test_pictures_of_nearly_the_same_embedding_lie_far_away():
     far, farther = (float(preimages_of_noise(8, deviation).median()) for deviation in (1e-5, 1e-3))
     assert farther == pytest.approx(100 * far, rel=1e-4)
     _, _, told = inverted(net, image, mode="paper", iterations=220, step=(0.1, 1e-4), kind="grey")
-    assert farther > 5 * told["m_i"] and told["m_i"] < told["apart"]
+    assert farther > 1000 * told["m_i"] and told["m_i"] < 0.6 * told["apart"]
 
 
 @long

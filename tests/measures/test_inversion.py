@@ -18,6 +18,8 @@ from seealike.measures.inversion import Inversion
 from seealike.measures.manifolds import nearest
 from seealike.measures.solutions import solutions
 from seealike.models.graph import Graph
+from seealike.models.sources import ModelSource
+from seealike.models.sources import build as build_source
 from seealike.plan import make_plan
 from seealike.plan.forecast import forecast
 from seealike.selection import Models
@@ -112,7 +114,7 @@ def test_an_image_comes_to_the_same_whatever_comes_with_it():
         np.testing.assert_allclose(one, whole[0][key], rtol=1e-3, atol=1e-4, err_msg=key)
 
 
-@pytest.mark.parametrize("family", ["vit", "swin", "mixer"])
+@pytest.mark.parametrize("family", ["vit", pytest.param("swin", marks=pytest.mark.long), "mixer"])
 def test_models_of_many_kinds_are_inverted(family):
     x = images(4, FAMILIES[family].size)
     answer = ask(build(family), x, layers=("@block",), take=4, iterations=8)
@@ -124,7 +126,7 @@ def test_colours_are_normalised_as_the_network_was_trained_but_not_as_published(
     found = [seealike.run(one, tmp_path / str(i))["i"] for i, one in enumerate(made)]
     for answer in found:
         assert 0 <= float(answer.original.min()) and float(answer.original.max()) <= 1
-    net = make_plan(made[0]).built["vit"].module
+    net = build_source("vit", ModelSource("zoo:vit")).module
     patches = net.patch_embed
     mean, std = (torch.tensor(one)[:, None, None] for one in ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25)))
     with torch.no_grad():
@@ -236,12 +238,12 @@ def test_what_is_not_finite_is_told():
 
 
 def _study(folder, keys="", layers='["patch_embed"]', steps=4):
+    judge = '[models.resnet]\nsource = "zoo:resnet"' if "resnet" in keys else ""
     table = tomllib.loads(
         f"""
         [models.vit]
         source = "zoo:vit"
-        [models.resnet]
-        source = "zoo:resnet"
+        {judge}
         [images.scenes]
         source = "scenes:64"
         split = "test"
