@@ -20,8 +20,9 @@ from torch.autograd.functional import jacobian
 from torchvision.models import resnet50
 from torchvision.transforms.v2.functional import pil_to_tensor, resize
 
-from seealike.inversion import Problem, Settings, draw, search, seeded, shifted
+from seealike.inversion import Problem, Settings, draw, search, shifted
 from seealike.kernel import Given
+from seealike.maths.chance import seeded
 from seealike.models.graph import Graph
 from seealike.statistics.inverted import Inverted
 

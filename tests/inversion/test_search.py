@@ -10,10 +10,11 @@ from scipy.ndimage import correlate1d
 from torch import nn
 
 from seealike.errors import StudyError
-from seealike.inversion import Problem, Settings, draw, search, seeded
+from seealike.inversion import Problem, Settings, draw, search
 from seealike.inversion.moving import rule
 from seealike.inversion.priors import prior
 from seealike.inversion.search import REASONS
+from seealike.maths.chance import seeded
 
 
 def pictures(n=2, size=(3, 8, 8), dtype=torch.float64):

@@ -12,15 +12,17 @@ from torch import nn
 import seealike
 from seealike import laws
 from seealike.errors import RunError, StudyError
-from seealike.inversion import Settings, seeded, shifted
+from seealike.inversion import Settings, shifted
+from seealike.maths.chance import seeded
 from seealike.maths.image_statistics import slope
 from seealike.measures.inversion import Inversion
-from seealike.measures.manifolds import nearest
+from seealike.measures.manifolds import become
 from seealike.measures.solutions import solutions
 from seealike.models.graph import Graph
 from seealike.models.sources import ModelSource
 from seealike.models.sources import build as build_source
 from seealike.plan import make_plan
+from seealike.plan.digest import digest, models_of
 from seealike.plan.forecast import forecast
 from seealike.selection import Models
 from seealike.statistics.inverted import Inverted
@@ -33,6 +35,10 @@ QUICK = {"iterations": 15, "step": 0.05, "take": 24, "starts": 2}
 def convolutions(channels=5):
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, channels, 3, padding=1), nn.ReLU(), nn.Conv2d(channels, 4, 3, 2))
+
+
+def dense(classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(108, classes))
 
 
 def pictures(n=24, size=SIZE):
@@ -183,10 +189,21 @@ def test_what_reconstructions_have_become(tmp_path):
 def test_the_nearest_training_image_is_the_nearest():
     x, among = pictures(4), pictures(9)[4:]
     training = xr.Dataset({"picture": (("image", "channel", "y", "x"), 2 * among.numpy())}, attrs={"scale": 2.0})
-    found = nearest(x.numpy()[:, None, None], x, training)
+    found, original = (become(one, training)["nearest"] for one in (x.numpy()[:, None, None], x.numpy()))
     by_hand = [min(float((one - other).square().mean().sqrt()) for other in among) for one in x]
-    np.testing.assert_allclose(found["nearest"][1][:, 0, 0], by_hand, rtol=1e-4)
-    np.testing.assert_allclose(found["nearest_original"][1], by_hand, rtol=1e-4)
+    np.testing.assert_allclose(found[:, 0, 0], by_hand, rtol=1e-4)
+    np.testing.assert_allclose(original, by_hand, rtol=1e-4)
+
+
+def test_another_judge_is_another_question():
+    """Its name is none of it, its weights are."""
+    graphs = {name: Graph.of(flat, (3, 6, 6), name) for name, flat in (("net", dense(4)), ("judge", dense(5)))}
+    bound = Inversion("net", ("1",), judge="judge").bind(Models(graphs))
+    marks = {"net": "1f", "judge": "2e"}
+    assert digest(bound, marks) != digest(bound, marks | {"judge": "3d"})
+    renamed = Inversion("net", ("1",), judge="other").bind(Models({"net": graphs["net"], "other": graphs["judge"]}))
+    assert digest(renamed, {"net": "1f", "other": "2e"}) == digest(bound, marks)
+    assert models_of(bound, marks) == ["net", "judge"]
 
 
 def test_a_linear_layer_is_blind_to_all_of_the_error_that_is_left():

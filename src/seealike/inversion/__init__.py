@@ -5,6 +5,6 @@
 
 from seealike.inversion.search import Found, Problem, search
 from seealike.inversion.settings import Settings
-from seealike.inversion.starts import draw, seeded, shifted
+from seealike.inversion.starts import draw, shifted
 
-__all__ = ["Found", "Problem", "Settings", "draw", "search", "seeded", "shifted"]
+__all__ = ["Found", "Problem", "Settings", "draw", "search", "shifted"]

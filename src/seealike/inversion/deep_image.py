@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import vmap
 
-from seealike.inversion.starts import seeded
+from seealike.maths.chance import seeded
 
 WIDTHS = (16, 32, 64)
 SLOPE = 0.2

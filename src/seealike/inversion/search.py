@@ -93,10 +93,9 @@ class Found:
 
 def search(problem: Problem, starts: Tensor, settings: Settings, tell: Tell = lambda count: None) -> Found:
     """From every start, with the step that is asked for or the one that does best; no row is moved by another."""
-    if not settings.searched:
-        steps = starts.new_full((len(starts),), settings.steps[0])
-        return _search(problem, starts, steps, settings, settings.iterations, tell)
-    return _search(problem, starts, _steps(problem, starts, settings, tell), settings, settings.iterations, tell)
+    given = starts.new_full((len(starts),), settings.steps[0])
+    steps = _steps(problem, starts, settings, tell) if settings.searched else given
+    return _search(problem, starts, steps, settings, settings.iterations, tell)
 
 
 def points(iterations: int) -> list[int]:

@@ -1,18 +1,10 @@
 """Where a search begins, and what it is measured by: noise drawn for each image by itself, whatever comes with it."""
 
-import hashlib
-
 import torch
 from torch import Tensor
 
 DEVIATION = 1 / 20
 BRIGHTNESS = {"bright": 0.7, "grey": 0.5}
-
-
-def seeded(*of: object) -> torch.Generator:
-    """Randomness of its own for whatever is named; torch's global state stays as it is."""
-    digest = hashlib.sha256(repr(of).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def draw(kind: str, image: Tensor, shift: float, generator: torch.Generator) -> Tensor:

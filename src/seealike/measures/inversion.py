@@ -1,7 +1,7 @@
 """Reconstructing the input from a layer: what pictures a layer cannot tell from an image."""
 
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
@@ -11,9 +11,9 @@ from seealike.inversion import Settings
 from seealike.inversion.search import REASONS, points
 from seealike.inversion.settings import Step
 from seealike.kernel import FOUND, SET, Earlier, Measure, Sources, State, Statistic, Tap
-from seealike.maths.colours import Colours
 from seealike.measures.jacobian import LARGEST
-from seealike.measures.manifolds import SIDE, judged, nearest, pictures_of, slopes, unseen
+from seealike.measures.judging import Judge, judge_of
+from seealike.measures.manifolds import PICTURE, SIDE, become, judged, pictures_of, unseen
 from seealike.measures.pictures import Pictures
 from seealike.measures.reconstruction import Reconstruction, reconstructions, together
 from seealike.measures.solutions import averages, ratios, solutions, verdicts
@@ -47,17 +47,8 @@ NAMES = {
 }
 UNITS = {"psnr": "dB"}
 LAST = ("m_g", "m_i", "psnr", "ssim")  # known of the last picture too, beside the nearest
-PICTURE = ("image", "layer", "start")
+SOLVED = ("pairwise", "solution_mean", "solution_sd")
 COLOURS = ("channel", "y", "x")
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Another network that says what a picture shows: its last tensor, and what brought colours to its input."""
-
-    model: str
-    tensor: str
-    colours: Colours | None
 
 
 @dataclass(frozen=True)
@@ -73,9 +64,9 @@ class Inversion(Measure):
     All of these, `psnr`, `ssim` (of colours clipped to [0, 1]), `step`, `iterations`, `stopped` are (image, layer,
     start), those of the last picture end in `_last`; `reconstruction` adds (channel, y, x). `pairwise`, `solution_mean`
     and `solution_sd` are over the starts that converged. Means over images and starts, with standard errors over
-    images, are (layer): `mean_m_i`, ..., `non_unique`, `not_converged`, `spread`,
-    `log_rho_in` (ln rho_in of the searches that converge); `trace_error`, `trace_m_i` (layer,
-    point) along the iterations. `mode`, `prior`, `optimizer`, `step` and the rest: `seealike.inversion.Settings`.
+    images, are (layer): `mean_m_i`, ..., `non_unique`, `not_converged`, `spread`, `log_rho_in` (of the
+    searches that converge); `trace_error`, `trace_m_i` (layer, point) along the iterations. `mode`, `prior`,
+    `optimizer`, `step` and the rest: `seealike.inversion.Settings`.
     `starts`: how many, from N(0.7, 1/20), or a list of "bright" (these), "grey" (N(0.5, 1/20)), "near" (the image and
     noise).
 
@@ -112,7 +103,8 @@ class Inversion(Measure):
     bound: tuple[Reconstruction, ...] = field(default=(), metadata={FOUND: True})
     dimensions: tuple[int, ...] = field(default=(), metadata={FOUND: True})  # of the input, then of each layer
     judging: Judge | None = field(default=None, metadata={FOUND: True})
-    known: tuple[xr.Dataset, ...] = field(default=(), metadata={FOUND: True}, repr=False, compare=False)
+    known: xr.Dataset | None = field(default=None, metadata={FOUND: True}, repr=False, compare=False)
+    training: xr.Dataset | None = field(default=None, metadata={FOUND: True}, repr=False, compare=False)
 
     def __post_init__(self):
         _ = self.settings  # refuses what cannot be
@@ -125,10 +117,9 @@ class Inversion(Measure):
     def settings(self) -> Settings:
         """How a picture is searched for."""
         starts = ("bright",) * self.starts if isinstance(self.starts, int) else self.starts
-        return Settings(
-            self.mode, self.prior, self.optimizer, self.iterations, self.step, starts, self.shift, self.tolerance,
-            self.weight, self.seed,
-        )  # fmt: skip
+        own: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(Settings)}
+        own["starts"] = starts
+        return Settings(**own)
 
     @property
     def few(self) -> int:
@@ -149,7 +140,7 @@ class Inversion(Measure):
                 f"null_space = true: {self.model} takes images of {sizes[0]} numbers, and all directions of at most "
                 f"{LARGEST} can be looked at. Give it smaller images."
             )
-        judging = _judge(self.judge, layers[0].shape, sources) if self.judge else None
+        judging = judge_of(self.judge, layers[0].shape, sources) if self.judge else None
         return replace(self, model="", layers=(), bound=bound, dimensions=sizes, judge=None, judging=judging)
 
     def earlier(self) -> tuple[Earlier, ...]:
@@ -159,7 +150,14 @@ class Inversion(Measure):
         return (*found, Earlier(pictures, self.train)) if self.train else found
 
     def knowing(self, *earlier: xr.Dataset) -> "Inversion":
-        return replace(self, known=earlier)
+        """With all that is known of each image, which is the same whatever others it is averaged with."""
+        training = earlier[-1] if self.train else None
+        known = together(earlier[: len(self.bound)])
+        known = known.assign(ratios(known))
+        solved = solutions(known["best"].values, known["rho_out"].values < 1)
+        known = known.assign({name: (PICTURE[:2] + COLOURS[: v.ndim - 2], v) for name, v in solved.items()})
+        pictures = become(known["best"].values, training)
+        return replace(self, known=known.assign({n: (PICTURE, v) for n, v in pictures.items()}), training=training)
 
     def needs(self, *earlier: xr.Dataset) -> tuple[Statistic, ...]:
         first = self.bound[0]
@@ -167,7 +165,7 @@ class Inversion(Measure):
         found = earlier[: len(layers)] or [None] * len(layers)
         reached = [Reached({} if one is None else pictures_of(one)) for one in found]
         judge = self.judging
-        named = [Judged(judge.model, judge.tensor, one, judge.colours) for one in reached if judge]
+        named = [Judged(judge.source, judge.tensor, tuple(reached), judge.colours)] if judge else []
         blind = [
             Spectra(s.source, s.tensor, colours=first.colours, reached=r)
             for s, r in zip(layers, reached, strict=True)
@@ -176,12 +174,10 @@ class Inversion(Measure):
         return (Rows(Tap(first.layer.source, "input", Pixels(first.colours))), *named, *blind)
 
     def read(self, *totals: State) -> xr.Dataset:
+        assert self.known is not None, "reconstructions come first"
         images, rest = totals[0], list(totals[1:])
-        layers = len(self.bound)
-        found = together(self.known[:layers], images["index"].numpy())
-        found = found.assign(ratios(found))
-        solved = solutions(found["best"].values, found["rho_out"].values < 1)
-        found = found.assign({name: (PICTURE[:2] + COLOURS[: v.ndim - 2], v) for name, v in solved.items()})
+        found, originals = self.known.sel(image=images["index"].numpy()), images["rows"].numpy()
+        pictures = become(originals, self.training)
         answer = xr.Dataset(
             {
                 **{name: (PICTURE, _whole(found, name)) for name in ("m_g", "m_r", "m_i", "i_r", "rho_out", "rho_in")},
@@ -190,14 +186,14 @@ class Inversion(Measure):
                 "verdict": (PICTURE, verdicts(found["rho_out"].values, found["rho_in"].values)),
                 "verdict_last": (PICTURE, verdicts(found["rho_out_last"].values, found["rho_in_last"].values)),
                 "stopped": (PICTURE, np.array(REASONS)[found["reason"].values]),
-                **{name: found[name] for name in solved},
+                **{name: found[name] for name in (*SOLVED, *pictures)},
                 "reconstruction": found["best"],
                 "reconstruction_last": found["last"],
-                "original": (("image", *COLOURS), images["rows"].numpy()),
-                **averages(found),
-                **slopes(found["best"].values, images["rows"]),
-                **(nearest(found["best"].values, images["rows"], self.known[-1]) if self.train else {}),
-                **(judged([rest.pop(0) for _ in range(layers)]) if self.judging else {}),
+                "original": (("image", *COLOURS), originals),
+                **{f"{name}_original": ("image", one) for name, one in pictures.items()},
+                **{f"mean_{name}_original": ((), one.mean()) for name, one in pictures.items()},
+                **averages(found, pictures),
+                **(judged(rest.pop(0)) if self.judging else {}),
                 **(unseen(rest) if self.null_space else {}),
             }
         )
@@ -222,17 +218,6 @@ class Inversion(Measure):
         elif self.mode == "paper":
             notes.append("as published, the network is given colours in [0, 1] without its mean and std")
         return {"notes": notes, "input_dimension": self.dimensions[0]}
-
-
-def _judge(name: str, shape: tuple[int, ...], sources: Sources) -> Judge:
-    """Refused where it takes images of another size, or names no classes."""
-    (model,) = sources.models(name)[:1]
-    if sources.layer(model, "input").shape != shape:
-        raise StudyError(f'judge = "{name}" takes images of another size than those that are reconstructed.')
-    last = sources.select(f"{model}:**")[-1]
-    if len(sources.layer(model, last.tensor).shape) != 1:
-        raise StudyError(f'judge = "{name}": its last tensor, {last.tensor}, is no list of classes.')
-    return Judge(model, last.tensor, sources.known_colours(model))
 
 
 def _whole(found: xr.Dataset, name: str) -> np.ndarray:

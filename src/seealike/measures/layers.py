@@ -1,6 +1,6 @@
 """The coordinates of a layer dimension, and values of which some layers have more than others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,12 +10,21 @@ from seealike.kernel import Selected, Sources
 Pixels = Sequence[tuple[float, float]]
 
 
-def chosen(sources: Sources, model: str, layers: str | tuple[str, ...], usual: str = "@block") -> tuple[Selected, ...]:
-    """The layers of one model that patterns select, each once; `usual` is what a question takes that names none."""
+def chosen(
+    sources: Sources,
+    model: str,
+    layers: str | tuple[str, ...],
+    usual: str = "@block",
+    refuses: Callable | None = None,
+) -> tuple[Selected, ...]:
+    """The layers of one model that patterns select, each once; `usual` is what a question takes that names none.
+
+    `refuses`: as `Sources.select` has it.
+    """
     patterns = sources.within(model, (layers,) if isinstance(layers, str) else layers)
     if not patterns:
         raise StudyError(f'layers = []: name at least one, or leave layers out for "{usual}".')
-    return tuple(dict.fromkeys(s for pattern in patterns for s in sources.select(pattern)))
+    return tuple(dict.fromkeys(s for pattern in patterns for s in sources.select(pattern, refuses)))
 
 
 def layer_coordinates(**sides: tuple[Selected, ...]) -> dict[str, tuple[str, list]]:

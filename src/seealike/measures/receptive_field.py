@@ -8,6 +8,7 @@ import xarray as xr
 
 from seealike.errors import StudyError
 from seealike.kernel import FOUND, Measure, Selected, Sources, State
+from seealike.measures.layers import chosen
 from seealike.models.middle import Centre, Middle, middle, no_middle
 from seealike.statistics.field import Field
 
@@ -64,11 +65,7 @@ class ReceptiveField(Measure):
         return self.take
 
     def bind(self, sources: Sources) -> "ReceptiveField":
-        patterns = sources.within(self.model, (self.layers,) if isinstance(self.layers, str) else self.layers)
-        if not patterns:
-            raise StudyError('layers = []: name at least one, or leave layers out for "@residual".')
-        every = dict.fromkeys(s for pattern in patterns for s in sources.select(pattern))
-        kept = dict.fromkeys(s for pattern in patterns for s in sources.select(pattern, no_middle))
+        every, kept = (chosen(sources, self.model, self.layers, "@residual", refuses) for refuses in (None, no_middle))
         layers = {s: sources.layer(s.source, s.tensor) for s in every}
         bound = tuple((s, middle(p, self.centre)) for s in kept if (p := layers[s].places) is not None)
         why = tuple((s.tensor, str(no_middle(layer))) for s, layer in layers.items() if s not in kept)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import xarray as xr
 
 from seealike.inversion import Settings
@@ -27,8 +26,8 @@ DIMS = {
 class Reconstruction(Measure):
     """For each image and start the nearest picture that was found, and the last: see `seealike.statistics.inverted`.
 
-    No study asks this; `inversion`, `manifold` and `jacobian` do, and share it. A layer is answered by itself, so that
-    what was found of it stays when a run is stopped.
+    No study asks this; `inversion` does. A layer is answered by itself, so that what was found of it stays when a run
+    is stopped, and is shared by all questions about it.
     """
 
     name: ClassVar[str] = "reconstruction"
@@ -66,12 +65,11 @@ def reconstructions(
     sources: Sources, model: str, layers: str | tuple[str, ...], settings: Settings, take: int
 ) -> tuple[Reconstruction, ...]:
     """The question of each layer that patterns select."""
-    colours: Colours | None = sources.known_colours(model)
+    colours = sources.known_colours(model)
     return tuple(Reconstruction(s, settings, take, colours) for s in chosen(sources, model, layers))
 
 
-def together(known: Sequence[xr.Dataset], index: np.ndarray) -> xr.Dataset:
-    """What was found of several layers, of these images, image x layer x ... ."""
-    here = [one.sel(image=index) for one in known]
-    joined = xr.concat(here, "layer", coords="minimal", compat="override")
+def together(known: Sequence[xr.Dataset]) -> xr.Dataset:
+    """What was found of several layers, image x layer x ... ."""
+    joined = xr.concat(known, "layer", coords="minimal", compat="override", join="inner")
     return joined.transpose("image", "layer", ...)

@@ -1,5 +1,7 @@
 """What several searches from one layer come to: ratios, verdicts, how far apart the pictures are, and means of all."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import xarray as xr
 
@@ -49,9 +51,9 @@ def solutions(pictures: np.ndarray, converged: np.ndarray) -> dict[str, np.ndarr
     return {"pairwise": pairwise, "solution_mean": mean, "solution_sd": np.sqrt(squares / (two - 1))}
 
 
-def averages(found: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Means over images and starts, layer by layer."""
-    answered = {f"mean_{name}": found[name].mean(STARTS, skipna=False) for name in AVERAGED}
+def averages(found: xr.Dataset, also: Iterable[str] = ()) -> dict[str, xr.DataArray]:
+    """Means over images and starts, layer by layer; `also` of these variables."""
+    answered = {f"mean_{name}": found[name].mean(STARTS, skipna=False) for name in (*AVERAGED, *also)}
     converged = found["rho_out"] < 1
     answered["non_unique"] = (converged & (found["rho_in"] > FAR)).mean(STARTS)
     answered["not_converged"] = (~converged).mean(STARTS)

@@ -1,6 +1,5 @@
 """What the middle of each layer depends on: its gradient with respect to the pixels, gathered over images."""
 
-import hashlib
 from dataclasses import dataclass, field
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from seealike.kernel import Given, State, Trial
+from seealike.maths.chance import seeded
 from seealike.models.gradients import Take, gradients, held, opened
 from seealike.models.graph import Layer
 from seealike.models.middle import Middle
@@ -79,7 +79,7 @@ class _Drawn:
         dims = layer.places.dims if layer.places else ()
         channels = torch.Size(s for d, s in enumerate(layer.shape) if d not in dims).numel()
         draws = channels if asked.channels is None else min(asked.channels, channels)
-        generators = [_generator(asked.seed, name, i) for i in given.indices.tolist()]
+        generators = [seeded(asked.seed, name, i) for i in given.indices.tolist()]
         if draws == channels:
             chosen = torch.arange(channels).expand(len(generators), -1)
         elif asked.rms:
@@ -109,9 +109,3 @@ class _Drawn:
     def add(self, gradient: Tensor, squared: bool) -> None:
         gradient = gradient.double()
         self.sum = self.sum + (gradient.square().sum(0) if squared else gradient.abs().sum((0, 1)))
-
-
-def _generator(*of: object) -> torch.Generator:
-    """Randomness of its own for each seed, layer and image; torch's global state stays as it is."""
-    digest = hashlib.sha256(repr(of).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))

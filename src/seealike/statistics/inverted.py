@@ -9,9 +9,10 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from tqdm.auto import tqdm
 
 from seealike.errors import not_finite
-from seealike.inversion import Found, Problem, Settings, draw, search, seeded, shifted
+from seealike.inversion import Found, Problem, Settings, draw, search, shifted
 from seealike.inversion.search import length
 from seealike.kernel import Given, State, Trial, by_index
+from seealike.maths.chance import seeded
 from seealike.maths.colours import Colours, normalised, restored
 from seealike.models.gradients import held, rows, through
 from seealike.models.graph import Layer

@@ -17,7 +17,7 @@ AT_ONCE = 256  # pictures
 
 @dataclass(frozen=True)
 class Judged(Trial):
-    """{"index", "class", "original"}: one row an image; the class of each reconstruction (start) and of the image.
+    """{"index", "class", "original"}: one row an image; the class of each reconstruction (layer, start), of the image.
 
     The class is the largest number of the network's last tensor, `tensor`.
     """
@@ -26,20 +26,19 @@ class Judged(Trial):
 
     source: str  # the network that judges
     tensor: str
-    reached: Reached
+    reached: tuple[Reached, ...]  # from each layer
     colours: Colours | None
 
     def run(self, given: Given) -> State:
-        pictures = torch.stack([self.reached.pictures[i] for i in given.indices.tolist()])
-        named = self._named(given.graph, pictures.flatten(0, 1).to(given.images)).unflatten(0, pictures.shape[:2])
-        with torch.no_grad():
-            original = through(given.graph, given.images, [rows(given.graph.by_name[self.tensor])])[0].argmax(1)
-        return by_index({"index": given.indices.cpu(), "class": named.cpu(), "original": original.cpu()})
+        indices = given.indices.tolist()
+        pictures = torch.stack([torch.stack([one.pictures[i] for one in self.reached]) for i in indices])
+        flat = normalised(pictures.flatten(0, 2).to(given.images), self.colours)
+        named = self._named(given.graph, flat).unflatten(0, pictures.shape[:3])
+        original = self._named(given.graph, given.images)
+        return by_index({"index": given.indices.cpu(), "class": named, "original": original})
 
-    def _named(self, graph: Graph, pictures: Tensor) -> Tensor:
+    def _named(self, graph: Graph, images: Tensor) -> Tensor:
         take = rows(graph.by_name[self.tensor])
         with torch.no_grad():
-            parts = [
-                through(graph, normalised(some, self.colours), [take])[0].argmax(1) for some in pictures.split(AT_ONCE)
-            ]
-        return torch.cat(parts)
+            parts = [through(graph, some, [take])[0].argmax(1) for some in images.split(AT_ONCE)]
+        return torch.cat(parts).cpu()

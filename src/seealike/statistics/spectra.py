@@ -12,9 +12,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm.auto import tqdm
 
 from seealike.errors import RunError, StudyError
-from seealike.inversion import seeded
 from seealike.kernel import Given, State, Trial, by_index
 from seealike.maths import spectrum
+from seealike.maths.chance import seeded
 from seealike.maths.colours import Colours, normalised, restored
 from seealike.models.gradients import gradients, held, rows, through
 from seealike.models.graph import Graph, Layer
