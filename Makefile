@@ -1,6 +1,6 @@
 # Everything runs in .venv, made on first use. pip reads your own index settings.
 .DEFAULT_GOAL := test
-.PHONY: demo test test-all lint bench zoo
+.PHONY: demo test test-all fuzz lint bench zoo families
 
 PYTHON := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -19,6 +19,12 @@ test: .venv/.done
 test-all: .venv/.done
 	$(BIN)/python -m pytest -m "long or not long"
 
+# broken and hostile files, studies and answers, the same ones each time; fewer or more: make fuzz CASES=1000
+fuzz: export CASES ?= 100000
+fuzz: export OMP_NUM_THREADS = 1
+fuzz: .venv/.done
+	$(BIN)/python -m pytest tests/hostile -n0 -s -m "long or not long" -o addopts="-q --strict-markers"
+
 lint: .venv/.done
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -26,6 +32,11 @@ lint: .venv/.done
 
 bench: .venv/.done-bench
 	$(BIN)/python bench/cka.py
+
+# checks the smallest model of every family of the libraries and writes docs/families.md; a part: make families ONLY='timm-vi*'
+families: export OMP_NUM_THREADS = 1
+families: .venv/.done
+	$(BIN)/python bench/families.py $(if $(ONLY),--only '$(ONLY)')
 
 # trains networks of the zoo into the user's cache: all that are not there, or make zoo NAME="vit-s1 mixer";
 # those on CIFAR-10 from the hub, or from files: make zoo NAME=vit-cifar10 TRAIN=parquet:... TEST=parquet:...

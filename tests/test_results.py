@@ -134,7 +134,7 @@ def test_the_listing_is_one_line_an_ask(tmp_path):
     )
 
 
-@pytest.mark.parametrize("kept", [0, 10, 4000, -20])
+@pytest.mark.parametrize("kept", [0, 10, 4000, -100])
 def test_a_broken_file_is_named_and_the_others_are_not_lost(tmp_path, kept):
     write(tmp_path, "good", "0", answer())
     broken = write(tmp_path, "bad", "1", answer())

@@ -1,20 +1,22 @@
 """The store: one netCDF file an answer. A file that exists is an answered question; reading needs no torch."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from errno import EACCES
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
+from psutil import virtual_memory
 
+from seealike.attributes import decode, encode, refuse_other_kinds
 from seealike.errors import RunError, StudyError, closest
+from seealike.sealed import refuse_broken, seal
 
-ENCODED = "json_attributes"  # the attribute that lists which attributes are JSON text
 LEFT_OUT = "left_out"  # the netCDF group of the readings without each group of batches
+LITTLE = 1 << 28  # bytes that there is always room for
 LARGE = 1 << 16  # bytes from which compression pays
 
 
@@ -33,15 +35,37 @@ def write(folder: Path, name: str, digest: str, answer: xr.Dataset, left_out: xr
     if not name or Path(name).name != name:
         raise StudyError(f"ask {name!r} cannot name a file. Call it something without slashes.")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}-{digest}.nc"
+    path = path_of(folder, name, digest)
     stamped = answer.assign_attrs({"created": datetime.now(UTC).isoformat(), **answer.attrs})
-    with aside(path) as unfinished:
-        _attributes(stamped, _encode).to_netcdf(unfinished, engine="h5netcdf", encoding=_compression(answer))
-        if left_out is not None:
-            more = {"mode": "a", "group": LEFT_OUT, "encoding": _compression(left_out)}
-            left_out.to_netcdf(unfinished, engine="h5netcdf", **more)
+    try:
+        make_folder(folder)
+        with aside(path) as unfinished:
+            _attributes(stamped, encode).to_netcdf(unfinished, engine="h5netcdf", encoding=_compression(answer))
+            if left_out is not None:
+                more = {"mode": "a", "group": LEFT_OUT, "encoding": _compression(left_out)}
+                left_out.to_netcdf(unfinished, engine="h5netcdf", **more)
+            seal(unfinished)
+    except (OSError, RuntimeError) as error:  # h5py tells of a full disk in either
+        raise RunError(
+            f"{path} cannot be written ({_short(error)}). Make room, or mend the folder, and start the same command "
+            "again: what was answered stays."
+        ) from error
     return path
+
+
+def make_folder(folder: Path) -> None:
+    """A folder for answers, there from now on."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, "it may not be read and written")
+    except OSError as error:
+        raise StudyError(f"{folder} cannot hold answers ({_short(error)}). Give another --out.") from error
+
+
+def path_of(folder: Path, name: str, digest: str) -> Path:
+    """Where the answer to a question is."""
+    return folder / f"{name}-{digest}.nc"
 
 
 @contextmanager
@@ -81,7 +105,9 @@ class Results(Mapping[str, xr.Dataset]):
     def load(path: Path) -> xr.Dataset:
         """The answer in one file."""
         with _reading(path) as answer:
-            return _attributes(answer.load().drop_encoding(), _decode)
+            found = _attributes(answer.load().drop_encoding(), decode)
+            refuse_other_kinds(found.attrs)
+            return found
 
     def left_out(self, name: str) -> xr.Dataset | None:
         """An answer read without each group of batches (`group`, ...), in the order of its groups; None: too few."""
@@ -91,9 +117,9 @@ class Results(Mapping[str, xr.Dataset]):
     def left_out_of(path: Path) -> xr.Dataset | None:
         """The readings without each group in one file."""
         try:
-            with xr.open_dataset(path, engine="h5netcdf", group=LEFT_OUT, decode_times=False) as found:
+            with _reading(path, LEFT_OUT) as found:
                 return found.load().drop_encoding()
-        except OSError:
+        except RunError:
             return None
 
     def __iter__(self) -> Iterator[str]:
@@ -147,7 +173,8 @@ class Results(Mapping[str, xr.Dataset]):
         path = self.path(name)
         try:
             with _reading(path) as answer:
-                attrs = _decode(answer.attrs)
+                attrs = decode(answer.attrs)
+                refuse_other_kinds(attrs)
                 return attrs.get("measure", "?"), _variables(answer), *_provenance(attrs), attrs.get("created", "")[:10]
         except RunError:
             return (f"cannot be read: delete {path.name} and run the study again",)
@@ -168,14 +195,29 @@ def _provenance(attrs: Mapping[str, Any]) -> tuple[str, str]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[xr.Dataset]:
+def _reading(path: Path, group: str | None = None) -> Iterator[xr.Dataset]:
     """The open file; what makes it unreadable is said with what to do about it."""
     try:
+        refuse_broken(path)
         # an answer's units are its own: "seconds" must not become timedeltas
-        with xr.open_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as answer:
+        how = {"decode_times": False, "decode_timedelta": False, "group": group, "phony_dims": "sort"}
+        with xr.open_dataset(path, engine="h5netcdf", **how) as answer:
+            _refuse_beyond_memory(answer)
             yield answer
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise RunError(f"{path} cannot be read ({error}). Delete it and run the study again.") from error
+    except Exception as error:  # whatever the readers of netCDF, of HDF5 and of JSON make of broken bytes
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        raise RunError(f"{path} cannot be read ({said}). Delete it and run the study again.") from error
+
+
+def _refuse_beyond_memory(answer: xr.Dataset) -> None:
+    """A few bytes can say that there are gigabytes of nothing."""
+    if answer.nbytes > LITTLE and answer.nbytes > (free := virtual_memory().available):
+        raise MemoryError(f"it says that it holds {answer.nbytes / 1e9:.0f} GB, and {free / 1e9:.0f} GB are free")
+
+
+def _short(error: Exception) -> str:
+    """The system's reason, if it gave one; the first line of what a library made of it."""
+    return getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _created(path: Path) -> float:
@@ -199,38 +241,3 @@ def _attributes(answer: xr.Dataset, change) -> xr.Dataset:
     for name, array in answer.variables.items():
         changed.variables[name].attrs = change(array.attrs)
     return changed
-
-
-def _encode(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Attributes as netCDF knows them: text and numbers as they are, the rest as JSON text, which is noted."""
-    texts = {str(k): json.dumps(v, default=_plain) for k, v in attrs.items() if not _native(v)}
-    native = {str(k): v for k, v in attrs.items() if _native(v)}
-    return native | texts | ({ENCODED: json.dumps(list(texts))} if texts else {})
-
-
-def _decode(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """What `_encode` was given."""
-    texts = json.loads(attrs.get(ENCODED, "[]"))
-    native = {k: v.item() if isinstance(v, np.generic) else v for k, v in attrs.items() if k != ENCODED}
-    return native | {k: json.loads(attrs[k]) for k in texts}
-
-
-def as_written(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Attributes as they come back from a file: tuples are lists.
-
-    >>> as_written({"layers": ("a", "b"), "batch": 8})
-    {'batch': 8, 'layers': ['a', 'b']}
-    """
-    return _decode(_encode(attrs))
-
-
-def _native(value: Any) -> bool:
-    if isinstance(value, bool | np.bool_):
-        return False
-    return isinstance(value, str | float | np.number) or (isinstance(value, int) and abs(value) < 1 << 63)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise TypeError(f"an attribute may hold text, numbers, lists and dicts, not {type(value).__name__}")

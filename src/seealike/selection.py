@@ -12,7 +12,8 @@ from seealike.images.recorded import recorded
 from seealike.images.sources import Images, Source
 from seealike.kernel import IMAGES, Added, Attended, Selected
 from seealike.models.attending import attending, attends, counted
-from seealike.models.graph import Graph, Layer, regex
+from seealike.models.globs import glob
+from seealike.models.graph import Graph, Layer
 from seealike.models.operations import arguments
 from seealike.models.places import ImageAxis
 from seealike.models.residuals import Residual
@@ -187,7 +188,7 @@ def _around(name: str, pattern: str, graph: Graph) -> bool:
         return any(layer.name == name for layer in graph.select(pattern))
     names = graph.by_name[name].names if name in graph.by_name else (name,)
     around = [".".join(n.split(".")[:k]) for n in names for k in range(1, n.count(".") + 2)]
-    return any(map(regex(pattern).fullmatch, around))
+    return any(map(glob(pattern), around))
 
 
 def as_layer(name: str) -> Layer:

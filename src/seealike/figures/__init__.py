@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seealike.errors import StudyError, closest
+from seealike.errors import SeealikeError, StudyError, closest
 from seealike.figures.accuracy import accuracy
 from seealike.figures.answers import errors, title
 from seealike.figures.compared import compared
@@ -39,7 +39,15 @@ def draw(dataset: xr.Dataset, *, error: bool = False, ax: Axes | None = None) ->
         raise StudyError(f"this dataset does not say which measure it answers. Figures there are: {', '.join(DRAWN)}.")
     if measure not in DRAWN:
         raise StudyError(f"measure {measure!r} has no figure. {closest(measure, DRAWN)}")
-    return DRAWN[measure](dataset, error=error, ax=ax)
+    try:
+        return DRAWN[measure](dataset, error=error, ax=ax)
+    except SeealikeError:
+        raise
+    except Exception as failed:  # variables that other hands wrote, or left out
+        said = f"{type(failed).__name__}: {' '.join(str(failed).split())[:200]}"
+        raise StudyError(
+            f"this dataset says that it answers {measure}, and cannot be drawn as that ({said})."
+        ) from failed
 
 
 def _pairs(dataset: xr.Dataset, *, error: bool, ax: Axes | None) -> Figure:

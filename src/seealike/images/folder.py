@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from PIL import Image, ImageFile
+from PIL import Image
 
 from seealike.errors import StudyError
-from seealike.images.decode import decode
+from seealike.images.decode import decode, formats
 from seealike.images.indexed import Images
-from seealike.images.paths import missing
-
-NOT_IMAGES = {"EPS", "MPEG", "PDF"}  # formats that PIL registers but cannot turn into pixels by itself
+from seealike.images.paths import missing, possible, readable
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Folder(Images):
     path: str | Path
 
     def __post_init__(self):
-        if not self._root.exists():
+        if not possible(self._root).exists():
             raise StudyError(f"{self.text}: {missing(self._root)}")
         if not self._root.is_dir():
             raise StudyError(f"{self.text}: this is a file, not a folder. {self._instead()}")
@@ -38,25 +36,26 @@ class Folder(Images):
         return len(self._names)
 
     def id(self, index: int) -> str:
-        return self._names[index]
+        return readable(self._names[index])
 
     def item(self, index: int) -> tuple[Image.Image, int | None]:
-        return decode(self._root / self._names[index], self._names[index]), self.label(index)
+        return decode(self._root / self._names[index], self.id(index)), self.label(index)
 
     def label(self, index: int) -> int | None:
-        return self._numbers[self._names[index].split("/")[0]] if self._numbers else None
+        return self._numbers[self.id(index).split("/")[0]] if self._numbers else None
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         inside = all("/" in name for name in self._names)
-        return tuple(sorted({name.split("/")[0] for name in self._names})) if inside else ()
+        return tuple(sorted({readable(name.split("/")[0]) for name in self._names})) if inside else ()
 
     @cached_property
     def fingerprint(self) -> str:
         digest = hashlib.sha256(b"folder")
         for name in self._names:
             known = (self._root / name).stat()
-            digest.update(f"\0{name}\0{known.st_size}\0{known.st_mtime_ns}".encode())
+            told = f"\0{name}\0{known.st_size}\0{known.st_mtime_ns}"
+            digest.update(told.encode("utf8", "surrogateescape"))  # a name of bytes that are no text is read so
         return digest.hexdigest()
 
     @property
@@ -88,19 +87,19 @@ class Folder(Images):
 def _images_below(root: Path) -> Iterator[str]:
     """Relative paths with forward slashes. Linked folders count: data sets are often put together with them."""
     for folder, subfolders, files in os.walk(root, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         below = Path(folder).relative_to(root)
+        subfolders[:] = [n for n in subfolders if not n.startswith(".") and not _circular(Path(folder, n), root)]
         for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in extensions():
                 yield (below / name).as_posix()
 
 
+def _circular(folder: Path, root: Path) -> bool:
+    """Whether a linked folder is one that it lies in: what is below it is walked already."""
+    return folder.is_symlink() and any(folder.samefile(above) for above in (root, *folder.parents) if above != folder)
+
+
 @cache
 def extensions() -> frozenset[str]:
     """What PIL opens, without the formats that it only recognises."""
-    every = Image.registered_extensions()
-    readers = {name: opener[0] for name, opener in Image.OPEN.items() if name not in NOT_IMAGES}
-    stubs = {
-        n for n, reader in readers.items() if isinstance(reader, type) and issubclass(reader, ImageFile.StubImageFile)
-    }
-    return frozenset(extension for extension, name in every.items() if name in readers.keys() - stubs)
+    return frozenset(extension for extension, name in Image.registered_extensions().items() if name in formats())

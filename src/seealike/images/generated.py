@@ -3,6 +3,8 @@
 from seealike.errors import StudyError
 
 COUNT = 10_000
+MOST = 100_000_000
+DIGITS = 20
 
 
 def how_many(kind: str, number: str) -> int:
@@ -11,6 +13,9 @@ def how_many(kind: str, number: str) -> int:
     >>> how_many("scenes", "5000"), how_many("scenes", "")
     (5000, 10000)
     """
-    if number and not (number.isdecimal() and int(number)):
-        raise StudyError(f'"{kind}:{number}": write how many, as in "{kind}:5000", or "{kind}:" for {COUNT:,}.')
+    if number and not (number.isdecimal() and len(number) <= DIGITS and 0 < int(number) <= MOST):
+        raise StudyError(
+            f'"{kind}:{number[:100]}": write how many, as in "{kind}:5000", or "{kind}:" for {COUNT:,}. '
+            f"There can be {MOST:,}."
+        )
     return int(number or COUNT)

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from seealike.errors import StudyError
-from seealike.images.paths import is_pattern, matches, missing
+from seealike.images.paths import is_pattern, matches, missing, possible
 from seealike.images.quiet import quiet
 from seealike.images.table import LABEL, FromTable, Table
 
@@ -51,7 +51,7 @@ class Parquet(FromTable):
 
     @cached_property
     def _files(self) -> tuple[Path, ...]:
-        path = Path(self.pattern).expanduser()
+        path = possible(Path(self.pattern).expanduser())
         if path.is_dir():
             return tuple(sorted(path.rglob("*.parquet")))
         if path.is_file():

@@ -3,7 +3,28 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from seealike.errors import closest
+from seealike.errors import StudyError, closest
+
+
+def possible(path: Path) -> Path:
+    """The path as it is; refused where no file can be called so, or where nobody may look."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # ValueError: a zero among its letters
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StudyError(f"{str(path)[:100]!r} is no path that can be opened: {reason}.") from None
+    return path
+
+
+def readable(name: str) -> str:
+    """A name as answers can hold it: bytes that are no text, which Python reads as half letters, are written out.
+
+    >>> readable("caf\\udce9.png"), readable("café.png")
+    ('caf\\\\udce9.png', 'café.png')
+    """
+    return name.encode("utf8", "backslashreplace").decode("utf8")
 
 
 def is_pattern(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from seealike.errors import SeealikeError, StudyError, closest
 from seealike.images.fetching import CONNECTED, from_hub
 from seealike.images.parquet import cause, no_room
-from seealike.images.paths import missing
+from seealike.images.paths import missing, possible
 from seealike.images.quiet import quiet
 
 LOGIN = "log in with `hf auth login`, or set HF_TOKEN"
@@ -69,7 +69,7 @@ class Repository:
 
 
 def is_folder(name: str) -> bool:
-    return Path(name).expanduser().is_dir()
+    return possible(Path(name).expanduser()).is_dir()
 
 
 def the_image_column(features: Any) -> str:

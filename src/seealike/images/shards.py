@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seealike.errors import StudyError
-from seealike.images.paths import is_pattern, matches, missing
+from seealike.images.paths import is_pattern, matches, missing, possible, readable
 
 BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -34,10 +34,10 @@ def spelled(pattern: str) -> Iterator[str]:
 def shard_names(tars: tuple[Path, ...]) -> tuple[str, ...]:
     """What tells the tars apart in ids: their names, with the folders in which they differ."""
     if len({tar.name for tar in tars}) == len(tars):
-        return tuple(tar.name for tar in tars)
+        return tuple(readable(tar.name) for tar in tars)
     whole = [tar.absolute().parts for tar in tars]
     shared = next(i for i, parts in enumerate(zip(*whole, strict=False)) if len(set(parts)) > 1)
-    return tuple("/".join(parts[shared:]) for parts in whole)
+    return tuple(readable("/".join(parts[shared:])) for parts in whole)
 
 
 def _numbers(first: str, last: str) -> Iterator[str]:
@@ -53,7 +53,7 @@ def _meant(pattern: str) -> list[Path]:
         raise StudyError(
             "tars are read from a disk: fetch them first, or stream a data set of the hub, hub:OWNER/NAME."
         )
-    path = Path(pattern).expanduser()
+    path = possible(Path(pattern).expanduser())
     if path.is_dir():
         found = sorted(tar for tar in path.rglob("*") if tar.name.endswith(TARS) and tar.is_file())
     else:

@@ -15,7 +15,7 @@ from seealike.images.hub import Hub, HubStream
 from seealike.images.indexed import CorruptImage, Images
 from seealike.images.noise import Noise
 from seealike.images.parquet import Parquet
-from seealike.images.paths import missing
+from seealike.images.paths import missing, possible
 from seealike.images.pictures import Pictures
 from seealike.images.scenes import Scenes
 from seealike.images.stream import Stream
@@ -88,7 +88,7 @@ def _of_scheme(scheme: str, rest: str, options: dict[str, Any]) -> Source:
 
 
 def _path(source: str, options: dict[str, Any]) -> Source:
-    path = Path(source).expanduser()
+    path = possible(Path(source).expanduser())
     if path.is_dir():
         return _build(Folder, "folder:", source, options)
     if path.suffix in (".parquet", ".tar"):

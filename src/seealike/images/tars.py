@@ -1,21 +1,24 @@
 """What a WebDataset tar holds: files of one key are one sample, such as `cat/7.jpg`, `cat/7.cls` and `cat/7.json`."""
 
 import json
-import lzma
 import re
 import tarfile
-import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from seealike.errors import StudyError
+from seealike.errors import SeealikeError, StudyError
 from seealike.images.folder import extensions
+from seealike.images.paths import readable
 from seealike.images.table import LABEL
 from seealike.images.tensors import number
 
 NAME = re.compile(r"((?:.*/|)[^./][^.]*)[.]([^/]*)")  # the key ends at the first dot of the file's name
+LARGEST = 1 << 30  # bytes of a file: compressed, a small tar may say that one holds everything
+LONGEST = 1 << 20  # bytes of what stands before a file to say more of it
+DIGITS = 18  # of a class's number; what is longer is a name
+SAYING_MORE = (*tarfile.GNU_TYPES[:2], tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 NO_END = "empty header"  # tarfile's words where a tar stops without the blocks of zeros that end it
 
 
@@ -41,11 +44,14 @@ class _Header(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf, encoding, errors):
         try:
-            return super().frombuf(buf, encoding, errors)
+            header = super().frombuf(buf, encoding, errors)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the end, as it should be
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from None
+        if header.size < 0 or (header.type in SAYING_MORE and header.size > LONGEST):
+            raise tarfile.ReadError(f"a header says that its file holds {header.size} bytes")
+        return header
 
 
 def samples(tar: Path, field: str | None) -> list[Sample]:
@@ -99,7 +105,9 @@ def label(column: str | None, cls: bytes | None, notes: Mapping) -> int | str | 
         return None
     if column == LABEL and cls is not None:
         said = cls.decode("utf8", "replace").strip()
-        return int(said) if said.isdecimal() else said if said and not said.lstrip("-").isdecimal() else None
+        if said.isdecimal() and len(said) <= DIGITS:
+            return int(said)
+        return said if said and not said.lstrip("-").isdecimal() else None
     value = notes.get(column)
     return value if isinstance(value, str) else number(value)
 
@@ -108,7 +116,10 @@ def noted(content: bytes | None) -> Mapping:
     """The entries of a `.json`; ValueError where it is none."""
     if content is None:
         return {}
-    notes = json.loads(content)
+    try:
+        notes = json.loads(content)
+    except RecursionError:
+        raise ValueError("its entries lie too deep in each other") from None
     if not isinstance(notes, dict):
         raise ValueError("its .json holds no entries by name")
     return notes
@@ -117,28 +128,42 @@ def noted(content: bytes | None) -> Mapping:
 def recorded(notes: Mapping, name: str) -> float:
     """A number from the entries of a `.json`; NaN where there is none."""
     value = notes.get(name)
-    return float(value) if isinstance(value, int | float) else float("nan")
+    try:
+        return float(value) if isinstance(value, int | float) else float("nan")
+    except OverflowError:  # a whole number of hundreds of digits
+        return float("nan")
 
 
 def _members(opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Every file as its header is read; tarfile itself would keep all headers."""
     while (member := opened.next()) is not None:
         opened.members = []  # type: ignore[attr-defined]
+        if member.size < 0:  # said once more, in a header beside: the reader would go back and never end
+            raise tarfile.ReadError(f"a header says that its file holds {member.size} bytes")
         yield member
 
 
 def _name(member: tarfile.TarInfo) -> tuple[str, str] | None:
     """Key and field of a file; None of what is no file or has no ending."""
-    found = NAME.fullmatch(member.name.removeprefix("./")) if member.isreg() else None
-    return (found[1], found[2]) if found else None
+    found = NAME.fullmatch(readable(member.name.removeprefix("./"))) if member.isreg() else None
+    if found is None:
+        return None
+    if member.issparse():
+        raise tarfile.ReadError(f"{member.name} is stored without its zeros: write the tar again without --sparse")
+    if member.size > LARGEST:
+        raise tarfile.ReadError(f"{member.name} holds {member.size} bytes, which no image does")
+    return found[1], found[2]
 
 
 @contextmanager
 def _reading(tar: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
-        reason = "it stops before its end" if str(error) == NO_END else str(error).splitlines()[0].rstrip(".")
+    except SeealikeError:
+        raise
+    except Exception as error:  # whatever broken bytes make of the reader
+        said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        reason = "it stops before its end" if str(error) == NO_END else said
         raise BrokenTar(f"{tar.name} cannot be read as a tar: {reason}.") from error
 
 

@@ -13,6 +13,9 @@ from seealike.errors import StudyError
 from seealike.images.decode import rgb
 from seealike.images.indexed import Images
 
+MOST = 1_000_000  # classes: a number of a person or a file is none
+BEYOND = 1 << 63  # what a label cannot be
+
 
 @dataclass(frozen=True, eq=False)
 class Tensors(Images):
@@ -81,11 +84,16 @@ def number(label) -> int | None:
     """A class number, or None for what is not one (-1 is how data sets write that a label is withheld)."""
     if isinstance(label, Tensor) and label.numel() == 1:
         label = label.item()
-    return int(label) if hasattr(label, "__index__") and label >= 0 else None
+    return int(label) if hasattr(label, "__index__") and 0 <= label < BEYOND else None
 
 
 def numbered(largest: int) -> tuple[str, ...]:
     """Names for classes that have only numbers."""
+    if largest >= MOST:
+        raise StudyError(
+            f"a label is {largest}: labels are the numbers of classes, from 0 on, and there can be {MOST:,} classes. "
+            "label_column names another column, or none."
+        )
     return tuple(map(str, range(largest + 1)))
 
 

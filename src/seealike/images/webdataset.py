@@ -39,7 +39,8 @@ class WebDataset(Images):
         try:
             if not len(self):
                 raise StudyError(f"there is no image in {len(self._tars)} tars{_field(self.image_column)}.")
-            self._refuse_unknown_entries()
+            if not self._broken(0):
+                refuse_unknown_entries(self._noted(0), self.label_column, self.factor_columns)
         except BrokenTar as error:
             packed = any(tar.suffix != ".tar" for tar in self._tars)
             raise StudyError(f"{self.text}: {error}{f' {STREAM}.' if packed else ''}") from error
@@ -55,6 +56,8 @@ class WebDataset(Images):
 
     def item(self, index: int) -> tuple[Image.Image, int | None]:
         tar, sample = self._samples[index]
+        if self.factor_columns:
+            self._noted(index)  # an image of which nothing can be recorded is left out, as it is of a stream
         return decode(self._bytes(index, tar, sample.image), self.id(index)), self.label(index)
 
     def label(self, index: int) -> int | None:
@@ -71,13 +74,19 @@ class WebDataset(Images):
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Texts in sorted order, or the numbers up to the largest; reads every label."""
-        said = {label for label in map(self._said, range(len(self))) if label is not None}
+        said = {label for label in map(self._told, range(len(self))) if label is not None}
         texts = sorted(label for label in said if isinstance(label, str))
-        return tuple(texts) or numbered(max((label for label in said if isinstance(label, int)), default=-1))
+        numbers = [label for label in said if isinstance(label, int)]
+        if texts and numbers:
+            raise StudyError(
+                f"{self.text}: the labels of some samples are numbers ({numbers[0]}), of others texts ({texts[0]!r}): "
+                "make them all one or the other."
+            )
+        return tuple(texts) or numbered(max(numbers, default=-1))
 
     @property
     def labelled(self) -> bool:
-        return self._said(0) is not None
+        return self._told(0) is not None or (self._broken(0) and bool(self.classes))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -109,6 +118,20 @@ class WebDataset(Images):
             return label(LABEL, self._bytes(index, tar, sample.cls), {})
         return label(self.label_column, None, self._noted(index)) if self.label_column else None
 
+    def _told(self, index: int) -> int | str | None:
+        """The same; None too of a sample whose label cannot be read."""
+        try:
+            return self._said(index)
+        except CorruptImage:
+            return None
+
+    def _broken(self, index: int) -> bool:
+        try:
+            self._noted(index)
+        except CorruptImage:
+            return True
+        return False
+
     def _noted(self, index: int) -> dict:
         tar, sample = self._samples[index]
         try:
@@ -124,9 +147,6 @@ class WebDataset(Images):
                 return file.read(part.size)
         except OSError as error:
             raise CorruptImage(self.id(index), str(error)) from error
-
-    def _refuse_unknown_entries(self) -> None:
-        refuse_unknown_entries(self._noted(0), self.label_column, self.factor_columns)
 
 
 @dataclass(frozen=True)
@@ -145,7 +165,9 @@ class WebDatasetStream(Pictures):
 
     def __post_init__(self):
         try:
-            refuse_unknown_entries(self._first_notes(), self.label_column, self.factor_columns)
+            notes = self._first_notes()
+            if notes is not None:
+                refuse_unknown_entries(notes, self.label_column, self.factor_columns)
         except StudyError as error:
             raise StudyError(f"{self.text}: {error}") from error
         try:
@@ -194,14 +216,14 @@ class WebDatasetStream(Pictures):
         factors = {name: recorded(notes, name) for name in self.factor_columns}
         return Arrived(index, id, {"bytes": image}, None if isinstance(said, str) else said, factors)
 
-    def _first_notes(self) -> dict:
-        """What the .json of the first image says."""
+    def _first_notes(self) -> dict | None:
+        """What the .json of the first image says; None where that image is one that cannot be read."""
         with closing(streamed(self._tars[0])) as found:
             first = next((f for key, f in found if image_field(key, f, self.image_column) is not None), {})
         try:
             return dict(noted(first.get("json")))
-        except ValueError:  # that image is one that cannot be read
-            return {}
+        except ValueError:
+            return None
 
 
 def fingerprint(tars: tuple[Path, ...], *told: str | None) -> str:

@@ -10,13 +10,13 @@ from types import ModuleType
 from typing import Any
 
 from seealike.errors import SeealikeError, StudyError, closest
-from seealike.images.paths import missing
+from seealike.images.paths import missing, possible
 
 
 def call(written: str, folder: str | Path = ".", options: Mapping[str, Any] | None = None) -> Any:
     """What the function returns for these options; its file, meant from `folder`, may import what lies beside it."""
     file, _, function = written.rpartition(":")
-    path = (Path(folder) / Path(file).expanduser()).absolute()
+    path = possible((Path(folder) / Path(file).expanduser()).absolute())
     if not path.is_file():
         raise StudyError(f"{written}: {'this is a folder.' if path.is_dir() else missing(path)}")
     with _importing(path.parent):

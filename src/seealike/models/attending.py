@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from seealike.errors import StudyError, closest
 from seealike.models.attentions import Attention
-from seealike.models.graph import Graph, regex
+from seealike.models.globs import glob
+from seealike.models.graph import Graph
 
 TOKEN = "token"
 EVERY = ("@attention", "**")
@@ -35,7 +36,7 @@ def attending(graph: Graph, pattern: str) -> tuple[Attention, ...]:
     `blocks.0.attn`, `blocks.0`, `blocks.*` (`*` stops at a dot, `**` does not); `@attention` is all of them. A glob
     leaves other kinds of attention out, a name is refused.
     """
-    found = [a for a in graph.attentions if pattern in EVERY or any(map(regex(pattern).fullmatch, _around(a)))]
+    found = [a for a in graph.attentions if pattern in EVERY or any(map(glob(pattern), _around(a)))]
     if not found:
         raise StudyError(
             f"{graph.name}:{pattern} matches no attention of {graph.name}. "

@@ -8,7 +8,6 @@
 """
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,6 +18,7 @@ from torch.fx import GraphModule, Node
 from seealike.errors import StudyError, closest
 from seealike.models import attentions, kinds, residuals, work
 from seealike.models.attentions import Attention
+from seealike.models.globs import glob
 from seealike.models.names import INPUT, Label, label
 from seealike.models.operations import PART, inputs, is_whole, overwrites, tensor, written
 from seealike.models.places import ImageAxis, Places
@@ -95,7 +95,7 @@ class Graph:
             return self._of_kind(pattern[1:])
         if pattern in self.by_name:
             return (self.by_name[pattern],)
-        found = tuple(x for x in self.layers if any(map(regex(pattern).fullmatch, x.names))) if "*" in pattern else ()
+        found = tuple(x for x in self.layers if any(map(glob(pattern), x.names))) if "*" in pattern else ()
         if not found:
             raise StudyError(self._no_match(pattern))
         return found
@@ -147,12 +147,6 @@ class Graph:
 
 def _signature(node: Node) -> tuple[str, ...]:
     return (node.op, str(node.target), str(node.args), str(node.kwargs))
-
-
-def regex(pattern: str) -> re.Pattern:
-    """What a glob matches: `*` stops at a dot, `**` does not."""
-    parts = re.split(r"(\*\*|\*)", pattern)
-    return re.compile("".join({"**": ".*", "*": r"[^.]*"}.get(p, re.escape(p)) for p in parts))
 
 
 def _read(name: str, module: GraphModule, size: tuple[int, ...], seen: Probe) -> Graph:

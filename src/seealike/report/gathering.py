@@ -32,7 +32,7 @@ class Answer:
     @property
     def anchor(self) -> str:
         """Where the page holds this answer; the same place as long as the question is the same."""
-        return quote(self.path.stem, safe="")
+        return quote(self.path.stem, safe="", errors="backslashreplace")
 
     @property
     def measure(self) -> str:

@@ -69,7 +69,7 @@ def _panels(answer: Answer, scales: Mapping[str, drawing.Scale]) -> list[Html]:
 def shown(identity: str, panel: Panel) -> Html:
     """The figure, the place where the cursor's reading is told, and the facts beside."""
     figure, its_unit = panel.figure, unit(panel.array)
-    identity += f"-{quote(panel.key, safe='')}" if panel.key else ""
+    identity += f"-{quote(panel.key, safe='', errors='backslashreplace')}" if panel.key else ""
     label = f"{called(panel.array)}{f', {its_unit}' if its_unit else ''}"
     plot = element(
         "div",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from seealike.claims import of_paper
@@ -12,6 +13,7 @@ from seealike.models.sources import ModelSource
 
 Crop = Literal["own", "shared"]
 Order = Literal["seeded", "given"]
+LONGEST = 150  # bytes of an ask's name: of a file's 255, its digest and an ending need some
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Study:
                     "tables, or leave it out of the model's."
                 )
         for name, ask in self.ask.items():
+            _refuse_as_file(name)
             if ask.images is not None and ask.images not in self.images:
                 raise StudyError(
                     f'ask.{name}.images = "{ask.images}": no such images. {closest(ask.images, self.images)}'
@@ -99,6 +102,21 @@ class Study:
 
     def images_of(self, ask: Ask) -> str:
         return ask.images or next(iter(self.images))
+
+
+def _refuse_as_file(name: str) -> None:
+    """An ask's answer is a file of its name: known to be wrong now, not after hours."""
+    if (
+        not name
+        or Path(name).name != name
+        or name.startswith(".")
+        or "\0" in name
+        or len(name.encode("utf8", "replace")) > LONGEST
+    ):
+        raise StudyError(
+            f"ask {name!r} cannot name a file. Call it something of at most {LONGEST} letters, without slashes and "
+            "without a dot at its beginning."
+        )
 
 
 def _refuse_unknown(paper: str) -> None:

@@ -29,15 +29,27 @@ def load_study(path: str | Path) -> Study:
 def of_file(path: str | Path, made: Callable[[Mapping[str, Any], str], T]) -> T:
     """What is made of a TOML file's table and its folder; every message says which file it is about."""
     path = Path(path)
+    table = _table(path)
     try:
-        return made(tomllib.loads(path.read_text("utf8")), str(path.parent))
+        return made(table, str(path.parent))
+    except StudyError as error:
+        raise StudyError(f"{path}: {error}") from None
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf8"))
     except FileNotFoundError:
         near = closest(path.name, [p.name for p in path.parent.glob("*.toml")]) if path.parent.is_dir() else ""
         raise StudyError(f"{path}: no such file. {near}".rstrip()) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+    except RecursionError:
+        raise StudyError(
+            f"{path} is no TOML that can be read: its lists or tables lie too deep in each other."
+        ) from None
+    except (ValueError, IsADirectoryError) as error:  # tomllib's own errors, and Python's of a number of 5,000 digits
         raise StudyError(f"{path} is no TOML: {error}") from None
-    except StudyError as error:
-        raise StudyError(f"{path}: {error}") from None
+    except OSError as error:
+        raise StudyError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def study(table: Mapping[str, Any], folder: str = ".") -> Study:
@@ -79,11 +91,10 @@ def _ask(name: str, entry: Mapping[str, Any]) -> Ask:
     where = f"ask.{name}"
     if "measure" not in entry:
         raise StudyError(f"{where} has no measure. There are: {', '.join(MEASURES)}.")
-    kind = MEASURES.get(entry["measure"])
+    written = checked(f"{where}.measure", str, entry["measure"])
+    kind = MEASURES.get(written)
     if kind is None:
-        raise StudyError(
-            f'{where}.measure = "{entry["measure"]}": no such measure. {closest(entry["measure"], MEASURES)}'
-        )
+        raise StudyError(f'{where}.measure = "{written}": no such measure. {closest(written, MEASURES)}')
     keys = keys_of(kind)
     refuse_unknown(where, entry, ("measure", *OF_ASK, *keys))
     try:

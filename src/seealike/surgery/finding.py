@@ -8,7 +8,8 @@ from torch.fx import Node
 from seealike.errors import StudyError, closest
 from seealike.models.attending import OTHERS
 from seealike.models.attentions import Attention
-from seealike.models.graph import Graph, Layer, regex
+from seealike.models.globs import glob
+from seealike.models.graph import Graph, Layer
 from seealike.models.heads import Groups
 from seealike.models.names import calls
 from seealike.models.operations import arguments
@@ -54,7 +55,7 @@ def _meant(graph: Graph, edit: Edit) -> list[tuple[Node, Change]]:
 def _matching(graph: Graph, pattern: str) -> Callable[[Node, tuple[str, ...]], bool]:
     """Does a pattern mean a node, by one of its names or by a module that it lies in?"""
     of_kind = {layer.name for layer in graph.select(pattern)} if pattern.startswith("@") else None
-    means = regex(pattern).fullmatch if of_kind is None else of_kind.__contains__
+    means = glob(pattern) if of_kind is None else of_kind.__contains__
 
     def matches(node: Node, names: tuple[str, ...]) -> bool:
         return any(means(name) for name in (*names, *(call.path for call in calls(node) if call.path)))

@@ -33,6 +33,8 @@ def recipe(table: Mapping[str, Any], folder: str = ".") -> Recipe:
     refuse_unknown("model", table["model"], [f.name for f in fields(ModelSource)])
     refuse_unknown("images", table["images"], SETS)
     settings = table.get("training", {})
+    if not isinstance(settings, dict):
+        raise StudyError(f"training = {settings!r}: write it as a table, [training].")
     refuse_unknown("training", settings, [f.name for f in fields(Settings)])
     return Recipe(
         valued("model", ModelSource, table["model"]),
