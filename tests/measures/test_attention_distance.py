@@ -351,6 +351,22 @@ def test_queries_that_windows_share_have_no_place():
         AttentionDistance("net").bind(Models({"net": graph}))
 
 
+class Weighs(nn.Module):
+    """A softmax over the places of an image that weighs them, as a pool does: nothing attends, and nothing is split."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = nn.Conv2d(3, 8, 4, 4)
+
+    def forward(self, x):
+        y = self.patch(x).flatten(2)
+        return (y * y.softmax(-1)).sum(-1)
+
+
+def test_weights_of_places_are_no_attention():
+    assert Graph.of(stirred(Weighs()), SIZE, "net").attentions == ()
+
+
 def test_neither_the_batch_nor_the_order_changes_it():
     of, x = {"vit": graph_of("vit")}, images(12)
     whole = ask(of, x, 12, model="vit")

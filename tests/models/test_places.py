@@ -205,6 +205,41 @@ def test_what_mixes_all_places_has_none_that_vary():
     np.testing.assert_allclose(graph.by_name["head"].places.yx, [16, 16])
 
 
+class Windows(nn.Module):
+    """A convolution and a pool within each of four windows, then a query that all four share."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch, self.conv, self.pool = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(8, 8, 3, padding=1), nn.MaxPool2d(2)
+
+    def forward(self, x):
+        grid = self.patch(x)
+        windows = grid.unflatten(3, (2, 4)).unflatten(2, (2, 4)).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+        keys = self.pool(self.conv(windows)).flatten(2).mT
+        shared = nn.functional.avg_pool2d(grid, 4).flatten(2).mT.repeat_interleave(4, 0)
+        attended = (shared @ keys.mT).softmax(-1) @ keys
+        return (keys + attended).relu()
+
+
+def test_what_keeps_a_grid_keeps_that_of_each_window():
+    graph = Graph.of(stirred(Windows()), (3, 32, 32), "net")
+    for layer, step in (("conv", 4), ("pool", 8)):
+        side = 16 // step
+        check(
+            graph,
+            layer,
+            centres(32 // step, step).reshape(2, 2, side, 2, side).swapaxes(2, 3).reshape(2, 4, side, side),
+            (0, 2, 3),
+        )
+
+
+def test_what_windows_ask_for_together_has_no_place_in_them():
+    graph = Graph.of(stirred(Windows()), (3, 32, 32), "net")
+    assert [x.name for x in graph.layers if x.places is None] == ["matmul", "softmax", "matmul@1"]
+    assert [a.kind for a in graph.attentions] == ["unplaced"]
+    check(graph, "relu", graph.by_name["pool"].places.yx.reshape(2, 4, 4), (0, 1))
+
+
 def test_places_that_cannot_be_found_are_none():
     class Sorts(nn.Module):
         def __init__(self):

@@ -114,6 +114,41 @@ def test_what_else_a_branch_may_hold(block, kind):
     assert [r.kind for r in graph.residuals] == [kind]
 
 
+class Scaled(nn.Module):
+    """A skip that is weighed by what is learned; two rotated terms and two scaled ones are no skips of each other."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.scale = nn.Conv2d(8, 8, 3, padding=1), nn.Parameter(torch.rand(8, 1, 1))
+
+    def forward(self, x):
+        y = x * self.scale + self.conv(x)
+        return y * self.scale + y.flip(1) * (1 - self.scale)
+
+
+class Dual(nn.Module):
+    """A dual path network: half of the channels are added to, and what is new is joined to the other half."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(12, 8, 3, padding=1)
+
+    def forward(self, x):
+        y = self.first(x)
+        x = torch.cat([x[:, :4] * 2, x[:, 4:], y[:, 4:]], 1)
+        z = self.second(x)
+        return torch.cat([x[:, :4] + z[:, :4], x[:, 2:6] + z[:, 4:]], 1)
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"), [(Scaled, [("1.add", "1.mul", "1.conv")]), (Dual, [("1.add", "1.slice@7", "1.slice@9")])]
+)
+def test_skips_that_are_scaled_or_taken_out_of_what_was_joined(block, expected):
+    torch.manual_seed(0)
+    graph = Graph.of(stirred(nn.Sequential(nn.Conv2d(3, 8, 2, 2), block())), SIZE)
+    assert [(r.name, r.skip, r.branch) for r in graph.residuals] == expected
+
+
 @pytest.mark.parametrize("name", ["vit", "resnet18", "convnext", "cait"])
 def test_the_kind_branch_is_what_is_added_to_a_skip(name):
     graph = graph_of(name)

@@ -119,7 +119,7 @@ class _Facts:
     def written(self, node: Node) -> list[Attention]:
         path, product = _way_to_product(node, self.axes)
         if product is None:
-            return _split(node, path)
+            return [] if self.along(node, arguments(node)[1]) == PLACES else _split(node, path)
         value, query_dim, key_dim, value_dim, channel_dim = _contraction(product, path[-1])
         if value is None or len(shape(path[-1])) < 3:
             return []
@@ -155,6 +155,8 @@ def _kind(queries: str, keys: str, count) -> str:
         return "linear" if queries == PLACES else "channel"
     if queries == NOWHERE or count == 1:
         return "class"
+    if queries == UNKNOWN:
+        return "unplaced"
     return "token" if queries == PLACES else "linear"
 
 

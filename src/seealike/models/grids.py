@@ -32,7 +32,16 @@ def rescale(target, arguments: tuple[Any, ...], yx: Tensor, output: Tensor) -> T
         return yx[(slice(None), slice(None), *[slice(0, 1)] * (yx.ndim - 2))].expand(2, *output.shape)
     if output.ndim != 4:
         return None
-    lines = _lines(_one_channel(yx)[:, 0, 0])
+    one = _one_channel(yx)[:, :, 0]
+    # windows lie beside the images, each at places of its own
+    moved = [_moved(target, arguments, part, output) for part in (one[:, :1] if constant(one, 1) else one).unbind(1)]
+    known = [one for one in moved if one is not None]
+    return torch.stack(known, 1)[:, :, None].expand(2, *output.shape) if len(known) == len(moved) else None
+
+
+def _moved(target, arguments: tuple[Any, ...], yx: Tensor, output: Tensor) -> Tensor | None:
+    """The same of one grid: 2 x rows x columns."""
+    lines = _lines(yx)
     if lines is None:
         return None
     moved = []
@@ -40,10 +49,9 @@ def rescale(target, arguments: tuple[Any, ...], yx: Tensor, output: Tensor) -> T
         grid = _regular(line)
         if grid is None:
             return None
-        seen = _seen(target, arguments, axis, yx.shape[3 + axis], output.shape[2 + axis])
+        seen = _seen(target, arguments, axis, yx.shape[1 + axis], output.shape[2 + axis])
         moved.append(grid[0] + grid[1] * seen)
-    both = torch.stack(torch.meshgrid(*moved, indexing="ij"))
-    return both[:, None, None].expand(2, *output.shape)
+    return torch.stack(torch.meshgrid(*moved, indexing="ij"))
 
 
 def _pointwise(arguments: tuple[Any, ...]) -> bool:

@@ -149,17 +149,26 @@ def _reduce(node, value, places, output):
 
 
 def _attend(node, value, places, output):
-    query = places[arguments(node)[0]]
-    return None if query is None else _mean(query, -1).expand(2, *output.shape)
+    query, key = (places.get(n) for n in arguments(node)[:2])
+    return None if query is None or _shared(query, key) else _mean(query, -1).expand(2, *output.shape)
 
 
 def _product(node, value, places, output):
     if node.target is aten.einsum.default:
         return _einsum(node, places, output)
     a, b = (places.get(n) for n in arguments(node)[:2])
+    if a is not None and _shared(a, b):
+        return None
     rows = a.narrow(-1, 0, 1) if a is not None and a.ndim > 2 and constant(a, -1) else None
     columns = b.narrow(-2, 0, 1) if b is not None and b.ndim > 2 and constant(b, -2) else None
     return _first_informative([rows, columns], output)
+
+
+def _shared(queries: Tensor, keys: Tensor | None) -> bool:
+    """Do windows at places of their own share queries that are at the same places in all of them (GCViT)?"""
+    if keys is None or queries.ndim != keys.ndim:
+        return False
+    return any(constant(queries, d) and not constant(keys, d) for d in range(1, queries.ndim - 2))
 
 
 def _einsum(node, places, output):

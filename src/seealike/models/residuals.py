@@ -2,8 +2,8 @@
 
 An addition of two equal shapes is a residual where one operand is an ancestor of the other, which is then
 the branch, or where the nearest common ancestor reaches one operand by at most one convolution or linear
-(with norm and pool) used by nothing else, and the other by more: a projected skip. Other additions are
-merges: the average of two heads, a rotation's two terms, branches that meet.
+(with norm, pool and learned scale) used by nothing else, and the other by more: a projected skip. Other
+additions are merges: the average of two heads, a rotation's two terms, branches that meet.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from seealike.models.operations import (
     aten,
     inputs,
     is_identity,
+    operation,
     shape,
     tensor,
 )
@@ -58,7 +59,7 @@ def kinds(
     order, above = ancestors(graph)
     kind: dict[Node, str] = {}
     for node, skip, branch, projected in found:
-        start = order[roots.get(skip, skip)]
+        start = order[_origin(skip, roots)]
         elsewhere = above[skip] | 1 << order[skip] if projected else 0
         inside = (above[branch] | 1 << order[branch]) & ~elsewhere
         held = [
@@ -104,16 +105,39 @@ def _alike(a: Node, b: Node) -> bool:
 def _classified(node, a, b, order, above, nodes, reached, roots):
     for skip, branch in ((a, b), (b, a)):
         # A skip may be a token the images have not reached yet (the first CLS of a class attention).
-        if branch in reached and above[branch] >> order[roots.get(skip, skip)] & 1:
+        if branch in reached and above[branch] >> order[_origin(skip, roots)] & 1:
             return [(node, skip, branch, False)]
     common = above[a] & above[b]
     if a not in reached or b not in reached or not common:
         return []
     sides = {n: _side(n, common, above, order, nodes, reached) for n in (a, b)}
     for skip, branch in ((a, b), (b, a)):
-        if _is_projection(sides[skip], node) and _mixers(sides[branch]) > _mixers(sides[skip]):
+        if _is_projection(sides[skip], node, reached) and _mixers(sides[branch]) > _mixers(sides[skip]):
             return [(node, skip, branch, True)]
     return []
+
+
+def _origin(node: Node, roots: dict[Node, Node]) -> Node:
+    """The tensor whose numbers a node holds: a slice that takes one of several joined ones out whole holds that one."""
+    held = _taken_out(node, roots) or node
+    return roots.get(held, held)
+
+
+def _taken_out(node: Node, roots: dict[Node, Node]) -> Node | None:
+    """What was joined before a slice took it out, as the residual path of a dual path network."""
+    if node.target is not aten.slice.Tensor:
+        return None
+    joined = roots.get(inputs(node)[0], inputs(node)[0])
+    if joined.target is not aten.cat.default:
+        return None
+    dim, start, end = (*arguments(node)[1:4], 0, None, None)[:3]
+    axis, at = (*arguments(joined)[1:], 0)[0] % len(shape(joined)), 0
+    for one in arguments(joined)[0]:
+        width = shape(one)[axis]
+        if axis == dim and (start or 0, end) == (at, at + width):
+            return one
+        at += width
+    return None
 
 
 def _side(operand, common, above, order, nodes, reached) -> list[Node]:
@@ -126,13 +150,19 @@ def _mixers(side: list[Node]) -> int:
     return sum(n.target in MIXING for n in side)
 
 
-def _is_projection(side: list[Node], addition: Node) -> bool:
-    """At most one convolution or linear, with norms, pools and rearrangements, used by nothing else."""
+def _is_projection(side: list[Node], addition: Node, reached: set[Node]) -> bool:
+    """At most one convolution or linear, with norms, pools, scales and rearrangements, used by nothing else."""
     plain = MIXING | NORM | POOL | REARRANGEMENT
     if any(_takes_a_part(n) for n in side):
         return False
     private = all(user in side or user is addition for n in side for user in n.users if tensor(user) is not None)
-    return _mixers(side) <= 1 and private and all(n.target in plain or is_identity(n) for n in side)
+    simple = all(n.target in plain or is_identity(n) or _scales(n, reached) for n in side)
+    return _mixers(side) <= 1 and private and simple
+
+
+def _scales(node: Node, reached: set[Node]) -> bool:
+    """Does the node weigh a tensor of the images by what they do not reach, as a learned scale?"""
+    return operation(node) == "mul" and len(reached & set(inputs(node))) == 1 and node.args[0] is not node.args[1]
 
 
 def _takes_a_part(node: Node) -> bool:
