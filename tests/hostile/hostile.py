@@ -73,6 +73,8 @@ def _notice(event: str, arguments: tuple) -> None:
     writable, noticed = _watching[-1]
     if event in ACTS:
         noticed.append(f"{event} {arguments!r}"[:300])
+    if event in CHANGES and isinstance(arguments[-1], int) and arguments[-1] >= 0:
+        return  # a name within an open folder, as a tree is removed: what opened it was noticed
     if event in CHANGES or (event == "open" and _writes(*arguments[1:])):
         path = str(arguments[0])
         if (

@@ -59,6 +59,14 @@ def looked_at(folder: Path) -> None:
             assert str(error)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Pages without Plotly's four megabytes, which are the same on all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["seealike.report.page"], "_plotly", str)
+        yield
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("answers")

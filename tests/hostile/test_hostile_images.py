@@ -245,12 +245,20 @@ def test_a_tar_whose_reader_would_go_back_for_ever(tmp_path):
                 open_images(f"webdataset:{tmp_path / path}", stream=stream)
 
 
+def test_a_tar_whose_reader_would_go_on_for_ever(tmp_path):
+    """Streamed, ten kilobytes at a time of a file that says it has a hundred terabytes, and ends at once."""
+    (tmp_path / "a.tar").write_bytes(written(member("x", pax_headers={"size": "99999999999999"})))
+    for stream in (False, True):
+        with pytest.raises(StudyError, match=r"a header says that its file holds 99999999999999 bytes"):
+            open_images(f"webdataset:{tmp_path / 'a.tar'}", stream=stream)
+
+
 def test_a_tar_that_says_that_an_image_is_huge(tmp_path):
-    """Compressed, two terabytes of zeros are a few megabytes: they are not read."""
-    (tmp_path / "a.tar").write_bytes(written(member("0.png", png(0)))[:1024] + huge("1.png", 2 * 2**40))
-    with pytest.raises(SeealikeError, match=r"1\.png holds 2199023255552 bytes, which no image does"):
+    """Compressed, two gigabytes of zeros are a few megabytes: they are not read."""
+    (tmp_path / "a.tar").write_bytes(written(member("0.png", png(0)))[:1024] + huge("1.png", 2**31))
+    with pytest.raises(SeealikeError, match=r"1\.png holds 2147483648 bytes, which no image does"):
         list(open_images(f"webdataset:{tmp_path / 'a.tar'}", stream=True).load(4, PLAIN))  # type: ignore[union-attr]
-    with pytest.raises(StudyError, match="holds 2199023255552 bytes"):
+    with pytest.raises(StudyError, match="holds 2147483648 bytes"):
         open_images(f"webdataset:{tmp_path / 'a.tar'}")
 
 

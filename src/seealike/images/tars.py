@@ -16,6 +16,7 @@ from seealike.images.tensors import number
 
 NAME = re.compile(r"((?:.*/|)[^./][^.]*)[.]([^/]*)")  # the key ends at the first dot of the file's name
 LARGEST = 1 << 30  # bytes of a file: compressed, a small tar may say that one holds everything
+MOST = 1 << 36  # bytes of any other file
 LONGEST = 1 << 20  # bytes of what stands before a file to say more of it
 DIGITS = 18  # of a class's number; what is longer is a name
 SAYING_MORE = (*tarfile.GNU_TYPES[:2], tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
@@ -138,7 +139,7 @@ def _members(opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Every file as its header is read; tarfile itself would keep all headers."""
     while (member := opened.next()) is not None:
         opened.members = []  # type: ignore[attr-defined]
-        if member.size < 0:  # said once more, in a header beside: the reader would go back and never end
+        if not 0 <= member.size <= MOST:  # said in a header beside: the reader would go back, or on, and never end
             raise tarfile.ReadError(f"a header says that its file holds {member.size} bytes")
         yield member
 
