@@ -153,7 +153,7 @@ def ours(models, images, layers, batch, device):
     from seealike.kernel import fold, read
     from seealike.measures.cka import CKA
     from seealike.plan import make_plan
-    from seealike.plan.passes import Machine
+    from seealike.plan.machine import Machine
     from seealike.study import Ask, ImagesSource, Study
 
     names = dict(zip("ab", models, strict=False))

@@ -163,7 +163,8 @@ def ours(models, images, arguments):
     from seealike.images.sources import open_images
     from seealike.kernel import fold
     from seealike.plan import make_plan
-    from seealike.plan.passes import ImageSet, Machine
+    from seealike.plan.machine import Machine
+    from seealike.plan.passes import ImageSet
     from seealike.study import ImagesSource, Study
 
     sets = {"images": ImagesSource(images), "test": ImagesSource(images[:16])}

@@ -86,7 +86,7 @@ def seealike(monkeypatch, capfd):
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def test_run_answers_a_study(folder, seealike):

@@ -12,7 +12,8 @@ from seealike.kernel import FOUND, IMAGES, Measure, Selected, Sources, State, Ta
 from seealike.measures.cka import CKA
 from seealike.models.trace import like
 from seealike.plan import make_plan
-from seealike.plan.passes import Machine, Shown
+from seealike.plan.machine import Machine
+from seealike.plan.passes import Shown
 from seealike.statistics.rows import Rows
 from seealike.study import Ask, ImagesSource, Study
 from seealike.views.pooling import Pool

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import seealike
-from seealike import answering
+from seealike.answering import sweeping
 from seealike.errors import RunError, StudyError
 from seealike.results import Results
 from seealike.study.toml import load_study
@@ -93,13 +93,13 @@ def edit(folder: Path, *changes: tuple[str, str]) -> None:
 def passes(monkeypatch) -> list:
     """Counts the passes over the images."""
     made: list = []
-    fold = answering.fold
+    fold = sweeping.fold
 
-    def counted(statistics, batches):
+    def counted(statistics, *rest):
         made.append(len(statistics))
-        return fold(statistics, batches)
+        return fold(statistics, *rest)
 
-    monkeypatch.setattr(answering, "fold", counted)
+    monkeypatch.setattr(sweeping, "fold", counted)
     return made
 
 

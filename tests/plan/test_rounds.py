@@ -13,13 +13,14 @@ from torch.utils.data import DataLoader
 
 import seealike
 from seealike import answering
+from seealike.answering import sweeping
 from seealike.errors import StudyError
 from seealike.images.tensors import Tensors
 from seealike.kernel import FOUND, SET, Earlier, Measure, Selected, Tap
 from seealike.plan import make_plan
 from seealike.plan.forecast import forecast
+from seealike.plan.machine import Machine
 from seealike.plan.memory import in_bytes, words
-from seealike.plan.passes import Machine
 from seealike.results import Results
 from seealike.statistics.average import Average, mean
 from seealike.study import Ask, ImagesSource, Study
@@ -121,14 +122,14 @@ def expected(test=TEST, train=TRAIN):
 def passes(monkeypatch):
     """How many statistics each sweep over images sums, and how many images it sees."""
     made: list = []
-    fold = answering.fold
+    fold = sweeping.fold
 
-    def counted(statistics, batches):
+    def counted(statistics, batches, *rest):
         seen = list(batches)
         made.append((len(statistics), sum(len(b.ids) for b in seen)))
-        return fold(statistics, seen)
+        return fold(statistics, seen, *rest)
 
-    monkeypatch.setattr(answering, "fold", counted)
+    monkeypatch.setattr(sweeping, "fold", counted)
     return made
 
 

@@ -1,22 +1,23 @@
 """Answers a study: pass by pass, each answer written as soon as it is known."""
 
-from collections.abc import Generator, MutableMapping
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
-from tqdm.auto import tqdm
 
-from seealike.answering.provenance import notes, provenance, renamed
-from seealike.kernel import Batch, Reading, Statistic, fold, reading
+from seealike.answering.keeping import EVERY, FOLDER, Place, Sweep
+from seealike.answering.provenance import provenance, renamed
+from seealike.answering.ranks import ALONE, Ranks
+from seealike.answering.sole import sole
+from seealike.answering.sweeping import Asked, Known
+from seealike.attributes import as_written
+from seealike.errors import StudyError
 from seealike.plan import ROUNDS, Plan, Planned, Question, make_plan
-from seealike.plan.passes import Machine
-from seealike.plan.questions import tensors
-from seealike.results import Results, as_written, write
+from seealike.plan.machine import Machine
+from seealike.plan.sweeps import cut
+from seealike.results import Results, make_folder, path_of, write
 from seealike.study import Study
-
-Known = MutableMapping[str, Any]  # the answers, or the files that hold them
 
 
 def run(
@@ -28,26 +29,36 @@ def run(
     untrained_if_unfetchable: bool = False,
     memory: int | str | None = None,
     command: str = "seealike.run(...)",
+    ranks: Ranks = ALONE,
+    every: float = EVERY,
 ) -> Results:
     """Answer what is not yet answered in the folder `out`, and return all that it holds.
 
     `command` is kept with the answers: what was typed or called to get them. `memory`: what the sums of a sweep over
     the images may fill, in bytes or such as "4GB", half of what is free if not given; what needs more is cut into
-    several sweeps.
+    several sweeps. `every` so many seconds the sums are kept, so that a run that is stopped goes on where it was.
+    `ranks`: the processes that share the run, from `answering.ranks.processes()`; they share the folder too.
     """
-    machine = Machine(device, dtype, workers, memory)
+    machine = Machine(ranks.device(device), dtype, workers, memory)
     out = Path(out)
     plan = make_plan(study, out, machine, untrained_if_unfetchable)
-    out.mkdir(parents=True, exist_ok=True)
-    known: Known = {}
-    for planned in plan.passes:
-        for question in planned.questions:
-            if question.found is not None and question.ask:
-                _reuse(question, plan, planned, out)
-        for question, answer, left_out in answers(plan, planned, known, command):
-            path = write(out if question.ask else out / ROUNDS, question.name, question.digest, answer, left_out)
-            if not question.ask:
-                known[question.digest] = path  # read again when it is needed: together they may be large
+    if ranks.world > 1:
+        _refuse_once(plan, ranks.world)
+    make_folder(out)
+    with sole(out) if ranks.first else nullcontext():
+        ranks.wait()  # nobody writes before all know what is there
+        known: Known = {}
+        for planned in plan.passes:
+            if ranks.first:
+                for question in planned.questions:
+                    if question.found is not None and question.ask:
+                        _reuse(question, plan, planned, out)
+            _remember(planned, known)
+            sweeps = _agreed(plan, planned, out, ranks)
+            for number, sweep in enumerate(sweeps):
+                told = _number(number, len(sweeps))
+                _sweep(Asked(plan, planned, sweep.questions, known, command, told), sweep, out, ranks, every)
+        ranks.wait()
     return Results(out)
 
 
@@ -59,52 +70,56 @@ def answers(
     With each come its readings with groups left out. `known` are the answers that later questions need, by their
     digests, or the files that hold them; those of this pass are added.
     """
-    known.update({q.digest: q.found for q in planned.questions if q.found is not None and not q.ask})
+    _remember(planned, known)
     sweeps = plan.sweeps(planned)
-    for number, questions in enumerate(sweeps, 1):
-        told = f", sweep {number} of {len(sweeps)}" if len(sweeps) > 1 else ""
-        yield from _sweep(plan, planned, questions, known, command, told)
+    for number, questions in enumerate(sweeps):
+        asked = Asked(plan, planned, questions, known, command, _number(number, len(sweeps)))
+        yield from asked.answers(asked.summed())
 
 
-def _sweep(plan: Plan, planned: Planned, questions: tuple[Question, ...], known: Known, command: str, told: str):
-    """Its sums are gone when it ends."""
-    earlier = {q.digest: tuple(_known(known[e.digest]) for e in q.earlier) for q in questions}
-    needs = {q.digest: q.measure.needs(*earlier[q.digest]) for q in questions}
-    statistics = tuple(dict.fromkeys(s for several in needs.values() for s in several))
-    with closing(_with_progress(planned, statistics, told)) as batches:
-        totals = fold(statistics, batches)
-    for question in questions:
-        before = earlier[question.digest]
-        found = reading(question.measure.knowing(*before), needs[question.digest], totals)
-        answer = _told(plan, planned, question, found, command)
-        if before:
-            answer.attrs["earlier_images"] = list({str(i): i for i in (e.attrs["images"] for e in before)}.values())
-        if not question.ask:
-            known[question.digest] = answer
-        yield question, answer, found.leave_outs
+def _sweep(asked: Asked, sweep: Sweep, out: Path, ranks: Ranks, every: float) -> None:
+    """Its answers, written as soon as each is known; its sums are gone when it ends."""
+    place = None if asked.planned.once else Place(out / FOLDER, sweep, ranks, asked.names)
+    summed = asked.summed(ranks, place, every)
+    if ranks.first:
+        for question, answer, left_out in asked.answers(summed):
+            write(_store(out, question), question.name, question.digest, answer, left_out)
+        if place is not None:
+            place.remove()
+    ranks.wait()
+    for question in sweep.questions:
+        if not question.ask:  # read again when it is needed: together they may be large
+            asked.known[question.digest] = path_of(_store(out, question), question.name, question.digest)
 
 
-def _known(answer: xr.Dataset | Path) -> xr.Dataset:
-    return Results.load(answer) if isinstance(answer, Path) else answer
+def _refuse_once(plan: Plan, world: int) -> None:
+    for planned in plan.passes:
+        if planned.once:
+            raise StudyError(
+                f"{planned.run.images.name}: these images can be read only once, and {world} processes cannot share "
+                "them. Give the dataset in place of its batches, or run one process."
+            )
 
 
-def _told(plan: Plan, planned: Planned, question: Question, found: Reading, command: str) -> xr.Dataset:
-    """The answer with all that must be known of it."""
-    answer = found.answer
-    attributes = {**provenance(plan, planned.run, question), "command": command}
-    return answer.assign_attrs({**attributes, "notes": notes(plan, planned.run, question, answer)})
+def _agreed(plan: Plan, planned: Planned, out: Path, ranks: Ranks) -> list[Sweep]:
+    """The sweeps of a pass, what was begun before the rest; the first process has the say: memory differs."""
+    started = Sweep.begun(out, planned.open) if ranks.first else None
+    rest = [q for q in planned.open if started is None or q not in started.questions]
+    sweeps = [*([started] if started else []), *map(Sweep.of, cut(rest, plan.budget))]
+    said = ranks.agreed([[sweep.name, list(map(planned.open.index, sweep.questions))] for sweep in sweeps])
+    return [Sweep(name, tuple(planned.open[i] for i in places)) for name, places in said]
 
 
-def _with_progress(planned: Planned, statistics: tuple[Statistic, ...], told: str) -> Generator[Batch, None, None]:
-    """The batches, with a bar that says what is going on and at what rate."""
-    models = ", ".join(g.name for g in planned.used)
-    count = tensors(statistics)
-    what = f"{models}: {f'{count} tensors' if count else 'gradients'}{told}"
-    bar = tqdm(total=planned.run.count, unit=" images", desc=what, leave=False)
-    with bar:
-        for shown in planned.run:
-            yield shown
-            bar.update(len(shown.ids))
+def _remember(planned: Planned, known: Known) -> None:
+    known.update({q.digest: q.found for q in planned.questions if q.found is not None and not q.ask})
+
+
+def _store(out: Path, question: Question) -> Path:
+    return out if question.ask else out / ROUNDS
+
+
+def _number(number: int, count: int) -> str:
+    return f", sweep {number + 1} of {count}" if count > 1 else ""
 
 
 def _reuse(question: Question, plan: Plan, planned: Planned, out: Path) -> None:

@@ -20,7 +20,7 @@ BARE = ("model", "reference")  # coordinates and attributes that are names of mo
 
 def provenance(plan: Plan, run: Pass, question: Question) -> dict[str, Any]:
     """The attributes of an answer."""
-    failed = run.failed
+    failed = run.seen.failed
     return {
         "measure": question.measure.name,
         "measure_version": question.measure.version,
@@ -82,8 +82,8 @@ def notes(plan: Plan, run: Pass, question: Question, answer: xr.Dataset) -> list
     found = list(answer.attrs.get("notes", []))
     found += [f"{n}: {plan.built[n].weights}" for n in question.models if "untrained" in plan.built[n].weights]
     found += [f"{n}: edited, {', '.join(plan.built[n].edits)}" for n in question.models if plan.built[n].edits]
-    if run.failed:
-        found.append(f"{len(run.failed)} of {run.count} images could not be read and were left out")
+    if failed := run.seen.failed:
+        found.append(f"{len(failed)} of {run.count} images could not be read and were left out")
     short = run.count % run.batch if run.count and run.batch else 0
     if 0 < short < 4 and answer.attrs["images_seen"] + short <= run.count:  # a mean needs no batch of 4
         found.append(f"the last {short} images are fewer than a batch of 4 and were left out")

@@ -1,13 +1,14 @@
 """The command line: verbs over studies. Its messages are for people; scripts read exit codes and files."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seealike.cli.options import Batch, Device, Dtype, Images, Memory, Out, Pretrained, Take, Workers
+from seealike.cli.answered import answered, typed
+from seealike.cli.launching import launched
+from seealike.cli.options import Batch, Checkpoint, Device, Dtype, Images, Memory, Out, Pretrained, Take, Workers
 from seealike.cli.training import train
 from seealike.errors import SeealikeError, StudyError
 
@@ -29,6 +30,7 @@ def run(
     dtype: Dtype = "float32",
     workers: Workers = 0,
     memory: Memory = None,
+    checkpoint: Checkpoint = 60.0,
 ):
     """Answer what a study asks and is not yet answered, then write the report.
 
@@ -36,7 +38,7 @@ def run(
     """
     from seealike.study.toml import load_study
 
-    _answered(load_study(study), out, device, dtype, workers, memory)
+    answered(load_study(study), out, device, dtype, workers, memory, checkpoint)
 
 
 @app.command()
@@ -61,6 +63,7 @@ def reproduce(
     dtype: Dtype = "float32",
     workers: Workers = 0,
     memory: Memory = None,
+    checkpoint: Checkpoint = 60.0,
 ):
     """Ask what a paper asked, and decide its claims: which hold, which fail, which stay undecided.
 
@@ -68,7 +71,7 @@ def reproduce(
     """
     from seealike.study.reproduction import reproduction
 
-    _answered(reproduction(STUDIES, paper, scale, images or ()), out, device, dtype, workers, memory)
+    answered(reproduction(STUDIES, paper, scale, images or ()), out, device, dtype, workers, memory, checkpoint)
 
 
 @app.command()
@@ -79,7 +82,7 @@ def plan(study: Path, out: Out = Path("out"), device: Device = "cpu", dtype: Dty
     """
     from seealike.plan import make_plan
     from seealike.plan.forecast import forecast
-    from seealike.plan.passes import Machine
+    from seealike.plan.machine import Machine
     from seealike.study.toml import load_study
 
     for line in forecast(make_plan(load_study(study), out, Machine(device, dtype, memory=memory))):
@@ -113,7 +116,7 @@ def compare(
     from seealike.study.comparison import comparison
 
     study = comparison(model_a, model_b, images, take, batch, view, layers, size, pretrained, seed)
-    results = answer(study, out, device, dtype, workers, untrained_if_unfetchable=True, command=_typed())
+    results = answer(study, out, device, dtype, workers, untrained_if_unfetchable=True, command=typed())
     for name in study.ask:
         save(draw(results[name]), out / f"{name}.png")
     for note in dict.fromkeys(note for name in study.ask for note in results[name].attrs["notes"]):
@@ -218,27 +221,9 @@ def report(
     print(write(folder, out))
 
 
-def _answered(study, out: Path, device: str, dtype: str, workers: int, memory: str | None = None) -> None:
-    """Answer a study, decide the claims that it names, write the report; tell where everything is."""
-    from seealike import claims
-    from seealike.answering import run as answer
-    from seealike.report import write
-
-    results = answer(study, out, device, dtype, workers, memory=memory, command=_typed())
-    print(results)
-    if study.claims:
-        decided = claims.decide(results, study.claims)
-        print(*claims.told(decided), claims.write(out, decided), sep="\n")
-    print(write(out))
-
-
-def _typed() -> str:
-    """The command line as it was typed, quoted for a shell."""
-    return shlex.join(["seealike", *sys.argv[1:]])
-
-
 def main() -> None:
     """The command line; a message to the user is one line, without a traceback."""
+    launched()
     try:
         app(standalone_mode=True)
         return

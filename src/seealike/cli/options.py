@@ -22,3 +22,4 @@ Memory = Annotated[str | None, typer.Option(help="What sums may fill, such as 4G
 Pretrained = Annotated[
     bool, typer.Option("--pretrained/--untrained", help="Pretrained weights, or seeded random ones.")
 ]
+Checkpoint = Annotated[float, typer.Option(help="Seconds after which sums are kept, to go on from if stopped.")]

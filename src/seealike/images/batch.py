@@ -42,26 +42,54 @@ class ImageBatch:
         return len(self.ids)
 
 
+@dataclass
+class Seen:
+    """What has come so far: which batches, how many images, and those of them that could not be read, by batch."""
+
+    batches: set[int] = field(default_factory=set)
+    images: int = 0
+    failures: dict[int, tuple[Failure, ...]] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> list[Failure]:
+        """In the order of the batches."""
+        return [failure for _, some in sorted(self.failures.items()) for failure in some]
+
+    def note(self, batch: ImageBatch) -> None:
+        self.batches.add(batch.index)
+        self.images += len(batch.ids) + len(batch.failed)
+        if batch.failed:
+            self.failures[batch.index] = batch.failed
+
+    def join(self, other: "Seen") -> None:
+        """What came elsewhere, of other batches."""
+        self.batches |= other.batches
+        self.images += other.images
+        self.failures |= other.failures
+
+    def refuse_too_many(self, planned: int | None, tolerance: float = TOLERANCE, ended: bool = False) -> None:
+        """No more than `tolerance` of the planned images may be missing.
+
+        Of a stream whose length nobody knows: of those that have come, once they are many or all.
+        """
+        missing, among = sum(map(len, self.failures.values())), planned or self.images
+        if missing > tolerance * (among if planned or ended else max(among, PATIENCE)):
+            raise RunError(_too_many(self.failed, among, tolerance))
+
+
 def within(
     batches: Generator[ImageBatch, None, None], planned: int | None, tolerance: float
 ) -> Generator[ImageBatch, None, None]:
-    """The batches, until more than `tolerance` of the planned images could not be read.
-
-    Of a stream whose length nobody knows: of those that have come, once they are many or all.
-    """
-    failed: list[Failure] = []
-    seen = 0
+    """The batches, until more than `tolerance` of the planned images could not be read."""
+    seen = Seen()
     try:
         for batch in batches:
-            failed.extend(batch.failed)
-            seen += len(batch.ids) + len(batch.failed)
-            if len(failed) > tolerance * (planned or max(seen, PATIENCE)):
-                raise RunError(_too_many(failed, planned or seen, tolerance))
+            seen.note(batch)
+            seen.refuse_too_many(planned, tolerance)
             yield batch
     finally:
         batches.close()
-    if len(failed) > tolerance * (planned or seen):
-        raise RunError(_too_many(failed, planned or seen, tolerance))
+    seen.refuse_too_many(planned, tolerance, ended=True)
 
 
 def _too_many(failed: Sequence[Failure], planned: int, tolerance: float) -> str:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
@@ -82,30 +82,39 @@ class Pictures(ABC):
         preprocessings: Mapping[str, Preprocessing],
         workers: int = 0,
         tolerance: float = TOLERANCE,
+        wanted: Callable[[int], bool] = lambda number: True,
     ) -> Generator[ImageBatch, None, None]:
-        """The batches of one pass, decoded in `workers` processes; more than `tolerance` unreadable is a RunError."""
+        """The batches of one pass, decoded in `workers` processes; more than `tolerance` unreadable is a RunError.
+
+        Of batches that are not `wanted`, by their number, nothing is decoded.
+        """
         if batch < 1:
             raise StudyError(f"batch = {batch}: a batch holds at least 1 image.")
-        return within(self._batches(batch, preprocessings, workers), self.take, tolerance)
+        return within(self._batches(batch, preprocessings, workers, wanted), self.take, tolerance)
 
-    def _batches(self, batch: int, preprocessings: Mapping[str, Preprocessing], workers: int):
-        ahead: deque[list[Arrived]] = deque()  # what workers are decoding
+    def _batches(self, batch: int, preprocessings: Mapping[str, Preprocessing], workers: int, wanted):
+        ahead: deque[tuple[int, list[Arrived]]] = deque()  # what workers are decoding
         with (
-            closing(self._parts(batch, ahead)) as parts,
+            closing(self._parts(batch, ahead, wanted)) as parts,
             closing(loaded(_Decoder(), count(), parts, preprocessings, workers)) as batches,
         ):
             for one in batches:
-                seen = _read_ones(ahead.popleft(), one.ids)
+                number, part = ahead.popleft()
+                seen = _read_ones(part, one.ids)
                 factors = {name: _doubles([each.factors[name] for each in seen]) for name in self.factors}
-                yield replace(one, indices=tuple(each.index for each in seen), factors=factors)
+                yield replace(one, index=number, indices=tuple(each.index for each in seen), factors=factors)
 
-    def _parts(self, batch: int, ahead: deque[list[Arrived]]) -> Generator[list[Arrived], None, None]:
+    def _parts(self, batch: int, ahead: deque, wanted: Callable[[int], bool]) -> Generator[list[Arrived], None, None]:
         come = 0
         with closing(self.arrivals()) as arriving:
-            while part := list(islice(arriving, batch if self.take is None else min(batch, self.take - come))):
+            for number in count():
+                part = list(islice(arriving, batch if self.take is None else min(batch, self.take - come)))
+                if not part:
+                    break
                 come += len(part)
-                ahead.append(part)
-                yield part
+                if wanted(number):
+                    ahead.append((number, part))
+                    yield part
         if self.take is not None and come < self.take:
             raise RunError(f"{self.text}: take = {self.take}: only {come} images came. Leave `take` out to take all.")
 

@@ -36,18 +36,36 @@ class Totals:
     images: list[dict[Statistic, int]] = field(default_factory=lambda: [{} for _ in range(GROUPS)])
 
     def add(self, index: int, count: int, parts: Mapping[Statistic, State]) -> None:
+        """What batch `index`, of `count` images, adds."""
         for statistic, part in parts.items():
-            g = index % GROUPS if statistic.grouped else 0
-            group, images = self.groups[g], self.images[g]
-            group[statistic] = statistic.add(group[statistic], part) if statistic in group else part
-            images[statistic] = images.get(statistic, 0) + count
+            self._add(index % GROUPS if statistic.grouped else 0, statistic, part, count)
+
+    def join(self, others: "Totals") -> None:
+        """What was summed of other batches, perhaps elsewhere."""
+        for g, (group, images) in enumerate(zip(others.groups, others.images, strict=True)):
+            for statistic, part in group.items():
+                self._add(g, statistic, part, images[statistic])
+
+    def _add(self, g: int, statistic: Statistic, part: State, count: int) -> None:
+        group, images = self.groups[g], self.images[g]
+        group[statistic] = statistic.add(group[statistic], part) if statistic in group else part
+        images[statistic] = images.get(statistic, 0) + count
 
 
-def fold(statistics: Sequence[Statistic], batches: Iterable[Batch]) -> Totals:
-    """Sum every statistic over all batches: one forward a model and batch, whatever is asked."""
-    totals = Totals()
+def fold(
+    statistics: Sequence[Statistic],
+    batches: Iterable[Batch],
+    totals: Totals | None = None,
+    after: Callable[[Totals], object] = lambda totals: None,
+) -> Totals:
+    """Sum every statistic over all batches: one forward a model and batch, whatever is asked.
+
+    `totals` are those of batches that were summed before; `after` is told the totals after each batch.
+    """
+    totals = Totals() if totals is None else totals
     for batch in batches:
         totals.add(batch.index, len(batch.ids), lift(statistics, batch))
+        after(totals)
     return totals
 
 

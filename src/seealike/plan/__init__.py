@@ -12,8 +12,9 @@ from seealike.models.graph import Graph
 from seealike.models.sources import Built
 from seealike.plan import preparing
 from seealike.plan.digest import digest, models_of
+from seealike.plan.machine import Machine
 from seealike.plan.memory import budget, refuse_what_cannot_fit
-from seealike.plan.passes import ImageSet, Machine, Pass
+from seealike.plan.passes import ImageSet, Pass
 from seealike.plan.questions import Planned, Question
 from seealike.plan.sweeps import cut, refuse_what_never_fits
 from seealike.results import Results

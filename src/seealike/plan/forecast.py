@@ -70,7 +70,7 @@ def _once(planned: Planned, statistics: Sequence[Statistic]) -> float:
     run = planned.run
     images = run.images.beginning(min(TRIED, run.count or TRIED))
     start = time.perf_counter()
-    for shown in replace(run, images=images, batch=TRIED, failed=[]):
+    for shown in replace(run, images=images, batch=TRIED):
         lift(statistics, shown)
     return time.perf_counter() - start
 

@@ -10,8 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from seealike.errors import StudyError
+from seealike.images.batch import ImageBatch, Seen
 from seealike.images.indexed import CorruptImage
-from seealike.images.loading import Failure, ImageBatch, load
+from seealike.images.loading import load
 from seealike.images.order import batches, default_batch, enough, order
 from seealike.images.preprocessing import Preprocessing
 from seealike.images.recorded import INDEX, LABEL
@@ -19,32 +20,12 @@ from seealike.images.sources import Images, Pictures, Source, Stream
 from seealike.kernel import IMAGES, Given, Tap
 from seealike.models.graph import Graph
 from seealike.models.run import Operation, run
-from seealike.plan.memory import in_bytes
+from seealike.plan.machine import DTYPES, Machine
 from seealike.selection import as_layer
 from seealike.study import Order
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+ALL = 1.0  # may be unreadable of a share of a pass: what is too much is known of the whole
 UNKNOWN = 256  # images a batch, where nobody knows how many there are
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where and how a pass runs: it changes the time an answer takes, and only by rounding the answer."""
-
-    device: str = "cpu"
-    dtype: str = "float32"
-    workers: int = 0
-    memory: int | str | None = None  # what sums may fill, in bytes or such as "4GB"; None: half of what is free
-
-    def __post_init__(self):
-        if self.memory is not None and (in_bytes(self.memory) if isinstance(self.memory, str) else self.memory) < 1:
-            raise StudyError(f"memory = {self.memory}: at least 1 byte; leave it out to use half of what is free.")
-        if self.dtype not in DTYPES:
-            raise StudyError(f'dtype = "{self.dtype}": there are {", ".join(DTYPES)}.')
-        try:
-            torch.empty(0, device=self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise StudyError(f'device = "{self.device}" cannot be used here: {str(error).splitlines()[0]}') from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,20 +124,24 @@ class ImageSet:
 
 @dataclass(eq=False)
 class Pass:
-    """Every batch of a set of images, shown to every model; images that could not be read are gathered in `failed`."""
+    """Every batch of a set of images, shown to every model; `seen` is what of them has come so far."""
 
     images: ImageSet
     batch: int | None
     graphs: Mapping[str, Graph]
     preprocessings: Mapping[str, Preprocessing]
     machine: Machine
-    failed: list[Failure] = field(default_factory=list)
-    come: int = 0  # images that have come so far
+    seen: Seen = field(default_factory=Seen)
 
     @property
     def count(self) -> int | None:
         """How many images there are; of a stream that does not say so, how many have come."""
-        return self.images.count or self.come or None
+        return self.images.count or self.seen.images or None
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Of each model, with what is done to its images."""
+        return {name: f"{graph.fingerprint} {self.preprocessings[name].text}" for name, graph in self.graphs.items()}
 
     def plan(self) -> list[list[int]]:
         """The images of each batch, by their index in the set."""
@@ -164,22 +149,29 @@ class Pass:
         return batches(self.images.taken, self.batch)
 
     def __iter__(self) -> Iterator["Shown"]:
-        self.failed.clear()
-        self.come = 0
-        with closing(self._batches()) as loaded:
+        """All of them, from the first one on."""
+        self.seen = Seen()
+        yield from self.shown()
+        self.seen.refuse_too_many(self.images.count, ended=True)
+
+    def shown(self, mine: Callable[[int], bool] = lambda number: True) -> Generator["Shown", None, None]:
+        """The batches that have not come yet; of these, where several processes share them, those that are `mine`."""
+        before = frozenset(self.seen.batches)
+        with closing(self._batches(lambda number: number not in before and mine(number))) as loaded:
             for batch in loaded:
-                self.failed.extend(batch.failed)
-                self.come += len(batch.ids) + len(batch.failed)
+                self.seen.note(batch)
+                self.seen.refuse_too_many(self.images.count)
                 if batch:
                     yield Shown(batch, torch.tensor(batch.indices), self.graphs, self.machine, self.images.images)
 
-    def _batches(self) -> Generator[ImageBatch, None, None]:
-        images = self.images.images
+    def _batches(self, wanted: Callable[[int], bool]) -> Generator[ImageBatch, None, None]:
+        images, workers = self.images.images, self.machine.workers
         if isinstance(images, Images):
-            return load(images, self.plan(), self.preprocessings, self.machine.workers)
+            parts = {number: part for number, part in enumerate(self.plan()) if wanted(number)}
+            return load(images, parts, self.preprocessings, workers, ALL)
         if isinstance(images, Pictures):
             assert self.batch is not None
-            return images.load(self.batch, self.preprocessings, self.machine.workers)
+            return images.load(self.batch, self.preprocessings, workers, ALL, wanted)
         images.batch = self.batch
         return images.load(list(self.graphs))
 

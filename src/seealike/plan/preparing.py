@@ -16,7 +16,8 @@ from seealike.images.sources import Stream, open_images
 from seealike.models.graph import Graph
 from seealike.models.sources import Built, ModelSource, build, built_from
 from seealike.models.trace import like
-from seealike.plan.passes import ImageSet, Machine
+from seealike.plan.machine import Machine
+from seealike.plan.passes import ImageSet
 from seealike.study import Study
 from seealike.surgery import Edit, Trainable, edited, parse
 

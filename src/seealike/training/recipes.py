@@ -113,16 +113,16 @@ def _first_seed() -> dict[str, Recipe]:
 
 
 def _on_cifar10() -> dict[str, Recipe]:
-    training = replace(MUON, rate=1e-3, epochs=11)
-    vit = _on_cifar(_model("vit", COLOURS, width=128, depth=8, heads=4), training)
+    training = replace(MUON, rate=2e-3, epochs=12)
+    vit = _on_cifar(_model("vit", COLOURS, width=64, depth=6, heads=4), training)
     design = _model("resnet", COLOURS, channels=(16, 32, 64, 128), blocks=(1, 1, 1, 1))
     resnet = _on_cifar(design, replace(ADAM, rate=4e-3, epochs=12, schedule="linear"))
     named = {
         "vit": vit,
         "resnet": resnet,
-        "vit-gap": _on_cifar(_model("vit", COLOURS, width=128, depth=8, heads=4, gap=True), training),
-        "vit-without-skip-4": _without_skip(vit, 4),
-        "mixer": _on_cifar(_model("mixer", COLOURS, width=128, depth=8), training),
+        "vit-gap": _on_cifar(_model("vit", COLOURS, width=64, depth=6, heads=4, gap=True), training),
+        "vit-without-skip-3": _without_skip(vit, 3),
+        "mixer": _on_cifar(_model("mixer", COLOURS, width=64, depth=8), training),
         "vit-data-10": _less(vit, 10),
         "resnet-noise": _on_noise(resnet, 2_000),
         "vit-noise": _on_noise(vit, 2_000),
