@@ -9,7 +9,8 @@ from typing import Any
 import timm
 import torch
 import torchvision
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from seealike.models.sources import ModelSource
 
@@ -150,3 +151,24 @@ def _of_transformers(name: str, folder: Path) -> Model:
     configuration.save_pretrained(folder)
     source = ModelSource(f"hf:{folder}", pretrained=False, size=options.get("image_size", 64))
     return Model(name, source, _parameters(lambda: getattr(library, name)(configuration)))
+
+
+def awake(module: nn.Module, images: Tensor, seed: int = 0) -> nn.Module:
+    """The module with no branch that begins at zero, and with the statistics of these images in its batch norms.
+
+    As they are drawn, many networks hide what they compute: a branch times zero is the same for all images, and numbers
+    that nothing normalises fade from layer to layer.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    norms = [m for m in module.eval().modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    with torch.no_grad():
+        for p in module.parameters():
+            if p.numel() and p.min() == p.max():
+                each = p[0].numel() if p.ndim > 1 else 100
+                p.add_(torch.randn(p.shape, generator=generator) / each**0.5)
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean of all that it sees
+            norm.train()
+        module(images)
+    return module.eval()

@@ -17,10 +17,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 import xarray as xr
-from architectures import OTHER_SOFTMAXES, REFUSED, WITHOUT_SKIPS, Family
+from architectures import OTHER_SOFTMAXES, REFUSED, WITHOUT_SKIPS, Family, awake
 from small import batches
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -144,27 +143,6 @@ def pictures(transform) -> Tensor:
     """Generated scenes as the model's authors prepared images."""
     scenes = open_images(f"scenes:{IMAGES}")
     return torch.stack([transform(scenes.read(i)) for i in range(IMAGES)])
-
-
-def awake(module: nn.Module, images: Tensor, seed: int = 0) -> nn.Module:
-    """The module with no branch that begins at zero, and with the statistics of these images in its batch norms.
-
-    As they are drawn, many networks hide what they compute: a branch times zero is the same for all images, and numbers
-    that nothing normalises fade from layer to layer.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    norms = [m for m in module.eval().modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    with torch.no_grad():
-        for p in module.parameters():
-            if p.numel() and p.min() == p.max():
-                each = p[0].numel() if p.ndim > 1 else 100
-                p.add_(torch.randn(p.shape, generator=generator) / each**0.5)
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # the mean of all that it sees
-            norm.train()
-        module(images)
-    return module.eval()
 
 
 def _facts(row: Row, graph: Graph) -> None:
