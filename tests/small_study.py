@@ -70,6 +70,7 @@ test = "test"
 
 def written(folder: Path, study: str = STUDY) -> Path:
     """The files of the study, in a folder."""
+    folder.mkdir(exist_ok=True)
     (folder / "made.py").write_text(MADE)
     (folder / "study.toml").write_text(study)
     return folder

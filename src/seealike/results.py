@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from errno import EACCES
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from psutil import virtual_memory
 
 from seealike.attributes import decode, encode, refuse_other_kinds
 from seealike.errors import RunError, StudyError, closest
-from seealike.sealed import refuse_broken, seal
+from seealike.sealed import refuse_broken, sealed
 
 LEFT_OUT = "left_out"  # the netCDF group of the readings without each group of batches
 LITTLE = 1 << 28  # bytes that there is always room for
@@ -37,15 +38,16 @@ def write(folder: Path, name: str, digest: str, answer: xr.Dataset, left_out: xr
     folder = Path(folder)
     path = path_of(folder, name, digest)
     stamped = answer.assign_attrs({"created": datetime.now(UTC).isoformat(), **answer.attrs})
+    file = BytesIO()  # HDF5 itself does not survive a full disk
+    _attributes(stamped, encode).to_netcdf(file, engine="h5netcdf", encoding=_compression(answer))
+    if left_out is not None:
+        more = {"mode": "a", "group": LEFT_OUT, "encoding": _compression(left_out)}
+        left_out.to_netcdf(file, engine="h5netcdf", **more)
     try:
         make_folder(folder)
         with aside(path) as unfinished:
-            _attributes(stamped, encode).to_netcdf(unfinished, engine="h5netcdf", encoding=_compression(answer))
-            if left_out is not None:
-                more = {"mode": "a", "group": LEFT_OUT, "encoding": _compression(left_out)}
-                left_out.to_netcdf(unfinished, engine="h5netcdf", **more)
-            seal(unfinished)
-    except (OSError, RuntimeError) as error:  # h5py tells of a full disk in either
+            unfinished.write_bytes(sealed(file.getvalue()))
+    except OSError as error:
         raise RunError(
             f"{path} cannot be written ({_short(error)}). Make room, or mend the folder, and start the same command "
             "again: what was answered stays."
@@ -143,8 +145,8 @@ class Results(Mapping[str, xr.Dataset]):
         )
 
     def with_digest(self, digest: str, name: str = "") -> Path | None:
-        """A file that answers exactly this question: that of the ask `name` if there is one, else of another."""
-        found = sorted(self.folder.glob(f"[!.]*-{digest}.nc"))
+        """A file that answers exactly this question and can be read: of the ask `name`, else of another."""
+        found = [path for path in sorted(self.folder.glob(f"[!.]*-{digest}.nc")) if _readable(path)]
         return next((path for path in found if path.name == f"{name}-{digest}.nc"), next(iter(found), None))
 
     def _files(self) -> dict[str, list[Path]]:
@@ -207,6 +209,12 @@ def _reading(path: Path, group: str | None = None) -> Iterator[xr.Dataset]:
     except Exception as error:  # whatever the readers of netCDF, of HDF5 and of JSON make of broken bytes
         said = " ".join(str(error).split())[:300] or type(error).__name__
         raise RunError(f"{path} cannot be read ({said}). Delete it and run the study again.") from error
+
+
+def _readable(path: Path) -> bool:
+    with suppress(RunError), _reading(path):
+        return True
+    return False
 
 
 def _refuse_beyond_memory(answer: xr.Dataset) -> None:

@@ -1,7 +1,10 @@
 """From a study to answers on disk: computed once, under names that say what they answer."""
 
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import seealike
 from seealike.answering import sweeping
 from seealike.errors import RunError, StudyError
+from seealike.plan.passes import Shown
 from seealike.results import Results
 from seealike.study.toml import load_study
 
@@ -328,13 +332,66 @@ def test_the_bar_tells_models_tensors_and_rate(folder, capfd):
     assert re.search(r"one, two: 8 tensors: .*/40 .* images/s", err)
 
 
-def test_a_truncated_answer_is_told_and_the_others_stay(folder):
-    run(folder)
+def test_a_damaged_answer_is_answered_anew_and_the_others_stay(folder, passes):
+    before = run(folder)["within"]
     path = next((folder / "out").glob("within-*.nc"))
-    path.write_bytes(path.read_bytes()[:100])
+    path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(RunError, match=r"within-.*\.nc cannot be read .* Delete it and run the study again"):
+        Results(folder / "out")["within"]
+    assert run(folder)["within"].cka.equals(before.cka)
+    assert passes == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("most", "says"),
+    [
+        (3_000, r"out/similarity-\w+\.nc cannot be written \(.*\)\. Make room, or mend the folder"),
+        (40_000, r".* cannot be written \("),
+    ],
+    ids=["an answer", "the report"],
+)
+def test_a_disk_that_is_full_ends_the_run_and_leaves_nothing_half(folder, most, says):
+    """No file may be larger than some bytes: as a disk that fills while one is written."""
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}));"
+        "import sys; sys.argv = ['seealike', 'run', 'study.toml']; from seealike.cli import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1, ended.stderr
+    assert re.match(f"seealike: {says}", ended.stderr.replace("\r", "\n").splitlines()[-1])
+    answers = [path.name for path in (folder / "out").glob("*.nc")]
+    assert len(answers) == (0 if most < 40_000 else 2) and not list((folder / "out").glob(".*.nc.*"))
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_refused_before_the_first_pass(folder, passes):
+    (folder / "out").mkdir(mode=0o500)
+    with pytest.raises(StudyError, match=r"out cannot hold answers .* Give another --out"):
         run(folder)
-    assert Results(folder / "out")["similarity"].cka.shape == (4, 4)
+    assert passes == []
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_before_the_first_pass(folder, passes):
+    (folder / "out").write_text("mine")
+    with pytest.raises(StudyError, match=r"out cannot hold answers \(File exists\). Give another --out"):
+        run(folder)
+    assert passes == [] and (folder / "out").read_text() == "mine"
+
+
+def test_a_batch_beyond_memory_ends_with_one_that_would_fit(folder, monkeypatch):
+    """Before the first pass nobody knows what all of it takes."""
+
+    def beyond(*_):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(Shown, "show", beyond)
+    with pytest.raises(RunError) as error:
+        run(folder)
+    said = r"photographs: batch = 8 does not fit into the memory of cpu; batch = 4 would fit\. What was answered stays"
+    assert re.match(said, str(error.value))
+    monkeypatch.setattr(Shown, "show", lambda *_: (_ for _ in ()).throw(RuntimeError("another error")))
+    with pytest.raises(RuntimeError, match="another error"):
+        run(folder)
 
 
 def test_features_are_rows_in_the_order_of_the_images(folder):

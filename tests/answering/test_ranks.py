@@ -27,8 +27,11 @@ import os, signal
 from made import Images
 
 class Dying(Images):
+    read = 0
+
     def __getitem__(self, i):
-        if os.environ.get("RANK") == "1" and i == 70:
+        Dying.read += i % 2  # even ones are also read to know the images by
+        if os.environ.get("RANK") == "1" and Dying.read == 9:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__getitem__(i)
 

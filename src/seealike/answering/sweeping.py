@@ -17,7 +17,8 @@ from seealike.answering.ranks import ALONE, Ranks
 from seealike.kernel import Batch, Reading, Statistic, fold, reading
 from seealike.plan import Plan, Planned, Question
 from seealike.plan.digest import digest, models_of
-from seealike.plan.questions import tensors
+from seealike.plan.memory import told_of_memory
+from seealike.plan.questions import taps_of, tensors
 from seealike.results import Results
 
 Known = MutableMapping[str, Any]  # the answers that others need, or the files that hold them, by digest
@@ -63,7 +64,11 @@ class Asked:
         run.seen = summed.seen
         keeper = Keeper(place, summed, every) if place else None
         shown = run.shown(lambda number: number not in done and ranks.mine(number))
-        with closing(self._with_progress(shown, ranks)) as batches, keeper.listening() if keeper else nullcontext():
+        with (
+            self._memory(),
+            keeper.listening() if keeper else nullcontext(),
+            closing(self._with_progress(shown, ranks)) as batches,
+        ):
             fold(self.statistics, batches, summed.totals, keeper or _nothing)
         summed = ranks.gathered(summed, self.names, device)
         if ranks.first:
@@ -88,6 +93,13 @@ class Asked:
         answer, run = found.answer, self.planned.run
         attributes = {**provenance(self.plan, run, question), "command": self.command}
         return answer.assign_attrs({**attributes, "notes": notes(self.plan, run, question, answer)})
+
+    def _memory(self):
+        """What is said where a batch does not fit."""
+        run, taps = self.planned.run, taps_of(self.statistics)
+        batch = min(run.batch or 1, run.images.count or run.batch or 1)
+        stays = "What was answered stays; in other batches it is another question, asked anew."
+        return told_of_memory(run.images.name, self.planned.used, taps, batch, run.machine.device, stays)
 
     def _with_progress(self, shown: Generator[Batch, None, None], ranks: Ranks) -> Generator[Batch, None, None]:
         """The batches, with a bar that says what is going on and at what rate."""

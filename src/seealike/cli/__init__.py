@@ -1,6 +1,7 @@
 """The command line: verbs over studies. Its messages are for people; scripts read exit codes and files."""
 
 import sys
+from errno import EDQUOT, EFBIG, EIO, ENOSPC, EROFS
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+DISK = (ENOSPC, EDQUOT, EFBIG, EROFS, EIO)  # it is full, or broken, or may not be written
 STUDIES = Path(__file__).parents[1] / "studies"
 
 
@@ -229,6 +231,10 @@ def main() -> None:
         return
     except SeealikeError as error:
         said, code = str(error), error.exit_code
+    except OSError as error:  # a page or a figure: answers have a message of their own
+        if error.errno not in DISK:
+            raise
+        said, code = f"{error.filename or 'a file'} cannot be written ({error.strerror}). What was answered stays.", 1
     # only now, without the error, is the pass it stopped gone, and its bar with it
     print(f"seealike: {said}", file=sys.stderr)
     sys.exit(code)

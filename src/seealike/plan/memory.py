@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psutil
 import torch
 
-from seealike.errors import StudyError
+from seealike.errors import RunError, StudyError
 from seealike.kernel import Tap
 from seealike.models.graph import Graph
 
@@ -15,6 +16,10 @@ from seealike.models.graph import Graph
 WORKSPACE = 1.25
 # Of what is free, what sums may fill if nothing else is said: the rest is the forward's and the solving's.
 SHARE = 0.5
+# Of what a batch was expected to need that did not fit, what is hoped to.
+TIGHTER = 0.75
+# How allocators of the CPU, of CUDA and of MPS say that there is no more.
+OUT = ("out of memory", "not enough memory", "can't allocate memory")
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 
@@ -37,13 +42,28 @@ def available(device: str) -> int:
 def refuse_what_cannot_fit(name: str, graphs: Sequence[Graph], taps: Sequence[Tap], batch: int, device: str) -> None:
     """A batch that will not fit is refused before the first pass, with the largest that would."""
     needed, free = expected(graphs, taps, batch), available(device)
-    if needed <= free:
-        return
+    if needed > free:
+        needs = f"batch = {batch} needs about {gigabytes(needed)}, and {gigabytes(free)} are free"
+        raise StudyError(f"{name}: {needs}; {_would_fit(graphs, taps, batch, free)}.")
+
+
+@contextmanager
+def told_of_memory(
+    name: str, graphs: Sequence[Graph], taps: Sequence[Tap], batch: int, device: str, told: str
+) -> Iterator[None]:
+    """A batch that did not fit after all, which nobody can know before, ends with one that would."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in OUT):
+            raise
+        would = _would_fit(graphs, taps, batch, TIGHTER * expected(graphs, taps, batch))
+        raise RunError(f"{name}: batch = {batch} does not fit into the memory of {device}; {would}. {told}") from error
+
+
+def _would_fit(graphs: Sequence[Graph], taps: Sequence[Tap], batch: int, free: float) -> str:
     fits = next((b for b in (2**k for k in range(20, 1, -1)) if b < batch and expected(graphs, taps, b) <= free), None)
-    would = f"batch = {fits} would fit" if fits else "no batch would fit: ask of fewer layers or a smaller model"
-    raise StudyError(
-        f"{name}: batch = {batch} needs about {gigabytes(needed)}, and {gigabytes(free)} are free; {would}."
-    )
+    return f"batch = {fits} would fit" if fits else "no batch would fit: ask of fewer layers or a smaller model"
 
 
 def budget(memory: int | str | None, device: str) -> int:

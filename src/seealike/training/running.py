@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from seealike.errors import StudyError
-from seealike.plan.passes import Machine
+from seealike.plan.machine import Machine
 from seealike.training.augmentation import Augmentation
 from seealike.training.checkpoints import Checkpoints
 from seealike.training.examples import Labelled, opened
