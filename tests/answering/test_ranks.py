@@ -12,6 +12,7 @@ from seealike.answering import run as answer
 from seealike.answering.ranks import ALONE, Ranks, processes
 from seealike.cli.launching import launched
 from seealike.errors import StudyError
+from seealike.measures import MEASURES
 from seealike.results import Results
 from seealike.study.toml import load_study
 
@@ -57,6 +58,96 @@ def test_several_processes_answer_as_one_does(tmp_path, world):
     same(run(folder, "one"), Results(folder / "several"), ROUNDING)
     assert Results(folder / "several")["similarity"].attrs["images_seen"] == 84
     assert not (folder / "several" / "partial").exists()
+
+
+EVERY = """
+batch = 8
+crop = "shared"
+[models.vit]
+source = "zoo:vit"
+[models.other]
+source = "zoo:vit-s1"
+[models.resnet]
+source = "zoo:resnet"
+[images.test]
+source = "scenes:104"
+split = "test"
+[images.train]
+source = "scenes:104"
+split = "train"
+[ask.accuracy]
+measure = "accuracy"
+models = ["vit", "resnet"]
+[ask.attention_distance]
+measure = "attention_distance"
+model = "vit"
+[ask.drift]
+measure = "drift"
+models = ["other"]
+reference = "vit"
+[ask.head_cka]
+measure = "head_cka"
+model = "vit"
+b = "resnet:@block"
+[ask.image_statistics]
+measure = "image_statistics"
+model = ["vit"]
+layers = ["@block"]
+[ask.inversion]
+measure = "inversion"
+model = "vit"
+layers = ["blocks.1"]
+take = 4
+starts = 1
+iterations = 10
+step = 0.05
+[ask.jacobian]
+measure = "jacobian"
+model = "resnet"
+layers = ["layer2.0"]
+take = 2
+vectors = 8
+method = "randomised"
+[ask.localization]
+measure = "localization"
+model = "vit"
+layers = "@block"
+[ask.probe]
+measure = "probe"
+model = "vit"
+layers = "@block"
+view = "cls"
+train = "train"
+test = "test"
+[ask.receptive_field]
+measure = "receptive_field"
+model = "resnet"
+layers = "@block"
+take = 32
+[ask.skip_ratio]
+measure = "skip_ratio"
+model = "vit"
+[ask.trajectory]
+measure = "trajectory"
+models = ["vit", "resnet"]
+layers = ["@block"]
+distance = "rsa"
+view = "mean"
+lags = [0.34, 0.5]
+""" + "".join(
+    f'[ask.{distance}]\nmeasure = "{distance}"\na = "vit:@block"\nb = "resnet:@block"\nview = "mean"\n'
+    for distance in ("cka", "imbalance", "mutual_knn", "procrustes", "rsa")
+)
+
+
+@pytest.mark.long
+def test_every_measure_is_shared(tmp_path):
+    """13 batches, in 3 processes. Angles near 0 and ranks that are nearly tied are where rounding is largest."""
+    study = load_study(written(tmp_path, EVERY) / "study.toml")
+    assert {ask.measure.name for ask in study.ask.values()} == set(MEASURES)
+    ended = shared(tmp_path, "several", 3)
+    assert ended.returncode == 0, ended.stderr
+    same(run(tmp_path, "one"), Results(tmp_path / "several"), 1e-3)
 
 
 @pytest.mark.long
