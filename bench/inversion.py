@@ -1,6 +1,6 @@
 """What a search for pictures costs beside the bare network: 16 images, 5 layers of a ResNet-18, 64 x 64 pixels.
 
-    python bench/inversion.py [--threads 2] [--iterations 30] [--repeats 5]
+    python bench/inversion.py [--threads 2] [--iterations 80] [--repeats 5]
 
 For each layer, in turn: seconds an iteration of `strict` (Adam, no prior) and of `paper` (blur), and of a bare forward
 and backward, with respect to the images, of the eager network cut off behind the layer. The medians of the repeats and
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--images", type=int, default=16)
-    parser.add_argument("--iterations", type=int, default=30)
+    parser.add_argument("--iterations", type=int, default=80)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -142,12 +142,12 @@ lags = [0.34, 0.5]
 
 @pytest.mark.long
 def test_every_measure_is_shared(tmp_path):
-    """13 batches, in 3 processes. Angles near 0 and ranks that are nearly tied are where rounding is largest."""
+    """13 batches, in 3 processes."""
     study = load_study(written(tmp_path, EVERY) / "study.toml")
     assert {ask.measure.name for ask in study.ask.values()} == set(MEASURES)
     ended = shared(tmp_path, "several", 3)
     assert ended.returncode == 0, ended.stderr
-    same(run(tmp_path, "one"), Results(tmp_path / "several"), 1e-3)
+    same(run(tmp_path, "one"), Results(tmp_path / "several"), ROUNDING)
 
 
 @pytest.mark.long

@@ -24,14 +24,14 @@ Tell = Callable[[int], object]  # how many iterations of rows were done
 class Problem:
     """What is searched, row by row: pictures that `see` maps to `targets`; `images` are those that gave the targets."""
 
-    see: Callable[[Tensor], Tensor]  # rows x channels x height x width -> rows x numbers
+    see: Callable[[Tensor], Tensor]  # rows x channels x height x width -> rows x whatever the layer is
     images: Tensor
     targets: Tensor
 
     @cached_property
     def squares(self) -> Tensor:
         """The squared norm of each target."""
-        return self.targets.square().sum(1)
+        return _each(self.targets.square())
 
     def of(self, rows: Tensor) -> "Problem":
         return replace(self, images=self.images[rows], targets=self.targets[rows])
@@ -161,16 +161,21 @@ def _looked(
     with torch.set_grad_enabled(slope):
         pictures = written.picture(numbers)
         apart = problem.see(pictures) - problem.targets
-        squares = apart.square().sum(1)
+        squares = _each(apart.square())
         near = squares.detach().sqrt()
         if not slope:
             return pictures.detach(), near, ()
         if settings.mode == "paper":
-            objective = apart.abs().sum(1)
+            objective = _each(apart.abs())
         else:
             objective = squares / problem.squares.clamp_min(torch.finfo(apart.dtype).tiny) + written.penalty(pictures)
         slopes = torch.autograd.grad(objective.sum(), numbers, allow_unused=True, materialize_grads=True)
     return pictures.detach(), near, slopes
+
+
+def _each(numbers: Tensor) -> Tensor:
+    """The sum of each row; laid out as they lie, as gradients in another layout cost a network a third of its time."""
+    return numbers.sum(tuple(range(1, numbers.ndim)))
 
 
 def _ended(near: Tensor, problem: Problem, stalled: Tensor, settings: Settings) -> Tensor:

@@ -14,7 +14,7 @@ from seealike.inversion.search import length
 from seealike.kernel import Given, State, Trial, by_index
 from seealike.maths.chance import seeded
 from seealike.maths.colours import Colours, normalised, restored
-from seealike.models.gradients import held, rows, through
+from seealike.models.gradients import held, through
 from seealike.models.graph import Layer
 
 ROOM = 1 << 30  # bytes of activations held at a time
@@ -78,7 +78,7 @@ class Inverted(Trial):
     def _see(self, given: Given, layer: Layer, pictures: Tensor) -> Tensor:
         """The layer of pictures; in the mode of the published code a network is given the colours themselves."""
         colours = None if self.settings.mode == "paper" else self.colours
-        return through(given.graph, normalised(pictures, colours), [rows(layer)])[0]
+        return through(given.graph, normalised(pictures, colours), [(layer, lambda output: output)])[0]
 
     def _found(self, given: Given, layer: Layer, images: Tensor, targets: Tensor, starts: Tensor) -> Found:
         """As many rows at a time as memory allows."""
