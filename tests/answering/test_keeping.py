@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -199,10 +199,14 @@ def test_sums_come_back_as_they_were_packed():
 
 @dataclass(frozen=True)
 class Told(Ranks):
-    """Processes that need not be asked."""
+    """Processes one after the other, the first of them first."""
+
+    said: ClassVar[list[Any]] = [None]
 
     def agreed(self, said: Any) -> Any:
-        return said
+        if said is not None and self.first:
+            self.said[0] = said
+        return self.said[0]
 
 
 def place(folder: Path, rank: int, world: int) -> Place:
@@ -215,7 +219,7 @@ def test_as_many_processes_as_before_take_what_each_has_kept(tmp_path):
     for rank in range(3):
         found, done = place(tmp_path, rank, 3).read("cpu")
         equal(found, summed(range(rank, 20, 3)))
-        assert done == set(range(rank, 20, 3))
+        assert done == set(range(20))
 
 
 @pytest.mark.parametrize("world", [1, 2, 4])
@@ -234,6 +238,25 @@ def test_another_number_of_processes_takes_all_that_was_kept_once(tmp_path, worl
     # stopped before the others were removed: they are in it already
     place(tmp_path, 1, 3).write(summed(range(1, 20, 3)))
     assert place(tmp_path, 0, world).read("cpu")[1] == set(range(20))
+
+
+def test_what_was_joined_is_not_summed_again_in_as_many_processes_as_first(tmp_path):
+    """Three, then one, and stopped before the files of the three were removed; then three again."""
+    for rank in range(3):
+        place(tmp_path, rank, 3).write(summed(range(rank, 20, 3)))
+    place(tmp_path, 0, 3).write(summed(range(20)))
+    found = [place(tmp_path, rank, 3).read("cpu") for rank in range(3)]
+    assert [set(f.seen.batches) for f, _ in found] == [set(range(20)), set(), set()]
+    assert all(done == set(range(20)) for _, done in found)
+
+
+def test_sums_that_lack_what_is_asked_count_for_nobody(tmp_path):
+    for rank in range(2):
+        place(tmp_path, rank, 2).write(summed(range(rank, 20, 2)))
+    asked = {**NAMES, Average(B): "more"}
+    for rank in range(2):
+        found, done = Place(tmp_path, Sweep("sweep", ()), Told(rank, 2), asked).read("cpu")
+        assert not found.seen.batches and not done
 
 
 def test_what_is_kept_says_of_which_questions_it_is(folder, stop):

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 
-from seealike.answering.packing import Names, Summed, batches_of, packed, unpacked
+from seealike.answering.packing import Names, Summed, batches_of, holds, packed, unpacked
 from seealike.answering.ranks import Ranks
 from seealike.errors import RunError
 from seealike.plan.questions import Question
@@ -79,26 +79,32 @@ class Place:
             save_file(tensors, unfinished, {**texts, "questions": questions})
 
     def read(self, device: str) -> tuple[Summed, frozenset[int]]:
-        """What this process goes on from, and the batches that it need not sum, as it or another did.
+        """What this process goes on from, and the batches that nobody need sum, as one of them did.
 
-        All processes call this together. As many as before take what each has kept; else the first takes it all.
+        All processes call this together, and the first says what there is. As many as before take what each has kept;
+        else the first takes it all.
         """
-        kept = _disjoint({path: found for path in self.files if (found := _batches(path)) is not None})
-        if all(path.name.endswith(f"-of-{self.ranks.world}.safetensors") for path in kept):
-            summed = self._joined([path for path in kept if path == self.own], device)
-            self.ranks.wait()
-            return summed, frozenset(summed.seen.batches)
-        summed = self._joined(kept if self.ranks.first else (), device)
-        if self.ranks.first:
+        names, batches = self.ranks.agreed(self._kept() if self.ranks.first else None)
+        paths = [self.folder / name for name in names]
+        alike = all(name.endswith(f"-of-{self.ranks.world}.safetensors") for name in names)
+        taken = [path for path in paths if path == self.own] if alike else paths if self.ranks.first else []
+        summed = self._joined(taken, device)
+        if not alike and self.ranks.first:
             self.write(summed)
             self._remove({*self.files} - {self.own})
-        return summed, frozenset(self.ranks.agreed(sorted(summed.seen.batches)))
+        self.ranks.wait()
+        return summed, frozenset(batches)
 
     def remove(self) -> None:
         """All that was kept of the sweep, once it has been answered."""
         self._remove(self.files)
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+    def _kept(self) -> tuple[list[str], list[int]]:
+        """The files that count, and the batches that are in them."""
+        kept = _disjoint({path: found for path in self.files if (found := _batches(path, self.names)) is not None})
+        return [path.name for path in kept], sorted(set().union(*kept.values()))
 
     def _joined(self, paths: Iterable[Path], device: str) -> Summed:
         summed = Summed()
@@ -170,11 +176,11 @@ def _disjoint(kept: Mapping[Path, set[int]]) -> dict[Path, set[int]]:
     return found
 
 
-def _batches(path: Path) -> set[int] | None:
-    """Of a file that can be read; one that cannot was not written to its end."""
+def _batches(path: Path, names: Names) -> set[int] | None:
+    """Of a file that holds these sums and can be read; one that cannot was not written to its end."""
     try:
         with safe_open(path, "pt") as file:
-            return batches_of({"batches": file.get_tensor("batches")})
+            return batches_of({"batches": file.get_tensor("batches")}) if holds(file.metadata() or {}, names) else None
     except UNREADABLE:
         return None
 

@@ -46,9 +46,9 @@ def packed(summed: Summed, names: Names) -> tuple[dict[str, Tensor], dict[str, s
 
 def unpacked(tensors: Mapping[str, Tensor], texts: Mapping[str, str], names: Names, device: str) -> Summed | None:
     """What was packed, on a device where it was on one; None where it lacks a statistic of `names`."""
-    called = {name: statistic for statistic, name in names.items()}
-    if not called.keys() <= set(json.loads(texts["statistics"])):
+    if not holds(texts, names):
         return None
+    called = {name: statistic for statistic, name in names.items()}
     elsewhere = set(json.loads(texts["elsewhere"]))
     totals = Totals()
     for key, value in tensors.items():
@@ -61,6 +61,11 @@ def unpacked(tensors: Mapping[str, Tensor], texts: Mapping[str, str], names: Nam
         if name in called:
             totals.images[g][called[name]] = count
     return Summed(totals, Seen(batches_of(tensors), int(texts["seen"]), _failures(json.loads(texts["failures"]))))
+
+
+def holds(texts: Mapping[str, str], names: Names) -> bool:
+    """Whether all these sums are in what was packed."""
+    return set(names.values()) <= set(json.loads(texts["statistics"]))
 
 
 def batches_of(tensors: Mapping[str, Tensor]) -> set[int]:
