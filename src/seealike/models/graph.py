@@ -26,6 +26,9 @@ from seealike.models.probe import Probe, probe
 from seealike.models.residuals import Residual
 from seealike.models.trace import like, trace
 
+# Raised when names, places, residuals or attentions are found otherwise: old answers are then no answers.
+READING = 2
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -120,8 +123,9 @@ class Graph:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What the model computes: its operations, its weights, its buffers."""
-        digest = hashlib.sha256(repr((self.size, [_signature(n) for n in self.module.graph.nodes])).encode())
+        """What the model computes, its operations, weights and buffers; and which of our readings of it is asked."""
+        operations = [_signature(n) for n in self.module.graph.nodes]
+        digest = hashlib.sha256(repr((READING, self.size, operations)).encode())
         for name, value in sorted(
             {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}.items()
         ):
