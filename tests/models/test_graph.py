@@ -120,7 +120,7 @@ def same_numbers(a, b):
 
 def test_another_reading_of_the_same_model_is_another_question(monkeypatch):
     """Answers about places that are found otherwise today are no answers."""
-    net = nn.Conv2d(3, 4, 3)
+    net = torch.nn.Conv2d(3, 4, 3)
     before = Graph.of(net, (3, 8, 8), "net").fingerprint
     assert Graph.of(net, (3, 8, 8), "net").fingerprint == before
     monkeypatch.setattr("seealike.models.graph.READING", 99)
