@@ -35,8 +35,7 @@ def write(folder: Path, name: str, digest: str, answer: xr.Dataset, left_out: xr
     """
     if not name or Path(name).name != name:
         raise StudyError(f"ask {name!r} cannot name a file. Call it something without slashes.")
-    folder = Path(folder)
-    path = path_of(folder, name, digest)
+    path = path_of(Path(folder), name, digest)
     stamped = answer.assign_attrs({"created": datetime.now(UTC).isoformat(), **answer.attrs})
     file = BytesIO()  # HDF5 itself does not survive a full disk
     _attributes(stamped, encode).to_netcdf(file, engine="h5netcdf", encoding=_compression(answer))
@@ -44,7 +43,7 @@ def write(folder: Path, name: str, digest: str, answer: xr.Dataset, left_out: xr
         more = {"mode": "a", "group": LEFT_OUT, "encoding": _compression(left_out)}
         left_out.to_netcdf(file, engine="h5netcdf", **more)
     try:
-        make_folder(folder)
+        make_folder(path.parent)
         with aside(path) as unfinished:
             unfinished.write_bytes(sealed(file.getvalue()))
     except OSError as error:

@@ -61,7 +61,7 @@ def told_of_memory(
         raise RunError(f"{name}: batch = {batch} does not fit into the memory of {device}; {would}. {told}") from error
 
 
-def _would_fit(graphs: Sequence[Graph], taps: Sequence[Tap], batch: int, free: float) -> str:
+def _would_fit(graphs: Sequence[Graph], taps: Sequence[Tap], batch: int, free: float | int) -> str:
     fits = next((b for b in (2**k for k in range(20, 1, -1)) if b < batch and expected(graphs, taps, b) <= free), None)
     return f"batch = {fits} would fit" if fits else "no batch would fit: ask of fewer layers or a smaller model"
 
