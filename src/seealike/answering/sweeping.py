@@ -70,7 +70,8 @@ class Asked:
             closing(self._with_progress(shown, ranks)) as batches,
         ):
             fold(self.statistics, batches, summed.totals, keeper or _nothing)
-        summed = ranks.gathered(summed, self.names, device)
+        if ranks.world > 1:
+            summed = ranks.gathered(summed, self.names, device)
         if ranks.first:
             summed.seen.refuse_too_many(run.images.count, ended=True)
         return summed

@@ -14,7 +14,7 @@ from seealike.plan import preparing
 from seealike.plan.digest import digest, models_of
 from seealike.plan.machine import Machine
 from seealike.plan.memory import budget, refuse_what_cannot_fit
-from seealike.plan.passes import ImageSet, Pass
+from seealike.plan.passes import ImageSet, Pass, fingerprints
 from seealike.plan.questions import Planned, Question
 from seealike.plan.sweeps import cut, refuse_what_never_fits
 from seealike.results import Results
@@ -142,12 +142,11 @@ class _Planner:
 
     def _question(self, name, bound, images, batch, earlier, results) -> Question:
         traced, preprocessings = self.prepared[images.name]
-        fingerprints = {n: f"{g.fingerprint} {preprocessings[n].text}" for n, g in traced.items()}
         more = {"earlier": [q.digest for q in earlier]} if earlier else {}
         more |= {"chosen": images.chosen} if images.chosen else {}
         key = digest(
             bound,
-            fingerprints,
+            fingerprints(traced, preprocessings),
             images=images.fingerprint,
             taken=images.count,
             batch=batch,

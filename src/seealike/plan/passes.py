@@ -122,6 +122,11 @@ class ImageSet:
         return repr(self.images.classes[label]) if self.images.classes else f"class {label}"
 
 
+def fingerprints(graphs: Mapping[str, Graph], preprocessings: Mapping[str, Preprocessing]) -> dict[str, str]:
+    """Of each model, with what is done to its images."""
+    return {name: f"{graph.fingerprint} {preprocessings[name].text}" for name, graph in graphs.items()}
+
+
 @dataclass(eq=False)
 class Pass:
     """Every batch of a set of images, shown to every model; `seen` is what of them has come so far."""
@@ -140,8 +145,7 @@ class Pass:
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """Of each model, with what is done to its images."""
-        return {name: f"{graph.fingerprint} {self.preprocessings[name].text}" for name, graph in self.graphs.items()}
+        return fingerprints(self.graphs, self.preprocessings)
 
     def plan(self) -> list[list[int]]:
         """The images of each batch, by their index in the set."""
