@@ -14,6 +14,7 @@ from seealike.measures.trajectory import Trajectory
 from seealike.results import Results
 from seealike.study.reproduction import reproduction
 from seealike.study.toml import load_study, study
+from seealike.training.recipes import RECIPES
 
 STUDIES = {paper: sorted(cli.STUDIES.glob(f"{paper}-*.toml")) for paper in PAPERS}
 NETS = """
@@ -129,13 +130,39 @@ def test_what_is_wrong_is_said_before_anything_runs(tiny, seealike, words, says)
 
 
 def test_images_take_the_place_of_the_study_s(tiny):
-    found = reproduction(tiny, "raghu2021", "tiny", ("scenes:100",)).images
+    found = reproduction(tiny, "raghu2021", "tiny", ("scenes:100",))[0].images
     assert [(i.source, i.split, i.size) for i in found.values()] == [("scenes:100", s, 16) for s in ("test", "train")]
-    found = reproduction(tiny, "raghu2021", "tiny", ("test=parquet:a=b.parquet",)).images
+    found = reproduction(tiny, "raghu2021", "tiny", ("test=parquet:a=b.parquet",))[0].images
     assert (found["test"].source, found["test"].options) == ("parquet:a=b.parquet", {})
     assert found["train"].source == "scenes:32"
-    found = reproduction(cli.STUDIES, "raghu2021", "tiny", ("test=hub:me/mine", "train=folder:mine")).images
+    found = reproduction(cli.STUDIES, "raghu2021", "tiny", ("test=hub:me/mine", "train=folder:mine"))[0].images
     assert (found["test"].options, found["train"].options) == ({"split": "test"}, {})
+
+
+def test_networks_that_were_not_trained_here_are_left_out_and_named(tiny, seealike):
+    path = tiny / "raghu2021-tiny.toml"
+    more = """
+[models.gap]
+source = "zoo:vit-of-nobody"
+[models.late]
+source = "zoo:vit-of-few"
+[ask.within-gap]
+measure = "cka"
+layers = "gap:@block"
+[ask.both]
+measure = "cka"
+layers = ["vit:@block", "gap:@block"]
+"""
+    path.write_text(path.read_text() + more)
+    found, lacking = reproduction(tiny, "raghu2021", "tiny")
+    assert lacking == ["vit-of-nobody", "vit-of-few"] and list(found.models) == ["vit", "cnn"]
+    assert list(found.ask) == ["across", "attention", "both"] and found.ask["both"].measure.layers == ("vit:@block",)
+    code, out, err = seealike("reproduce", "raghu2021", "--scale", "tiny", "--images", "scenes:24", "--out", "out")
+    assert code == 0 and "out: 3 answers" in out
+    assert (
+        "note: not asked of vit-of-nobody, vit-of-few, which were not trained here: "
+        'make zoo NAME="vit-of-nobody vit-of-few"\n' in err
+    )
 
 
 def test_columns_of_the_study_s_images_are_not_looked_for_in_others(tiny):
@@ -144,7 +171,7 @@ def test_columns_of_the_study_s_images_are_not_looked_for_in_others(tiny):
         path.read_text().replace('split = "test"\nsize = 16', 'split = "test"\nimage_column = "img"\ntake = 8')
     )
     (tiny / "other.parquet").touch()
-    found = reproduction(tiny, "raghu2021", "tiny", ("test=other.parquet",)).images["test"]
+    found = reproduction(tiny, "raghu2021", "tiny", ("test=other.parquet",))[0].images["test"]
     assert (found.take, found.options) == (8, {})
 
 
@@ -192,7 +219,7 @@ def test_the_studies_name_models_that_there_are():
     import timm
 
     known = {f"timm:{name}" for name in timm.list_models(pretrained=True)}
-    known |= {f"zoo:{name}" for name in zoo.names()}
+    known |= {f"zoo:{name}" for name in (*zoo.names(), *RECIPES)}
     every = [path for paths in STUDIES.values() for path in paths]
     sources = {model.source for path in every for model in load_study(path).models.values()}
     scales = ("cifar10", "imagenet", "mini")

@@ -72,8 +72,11 @@ def reproduce(
     Example: seealike reproduce raghu2021 --scale mini --out raghu2021
     """
     from seealike.study.reproduction import reproduction
+    from seealike.zoo import making
 
-    answered(reproduction(STUDIES, paper, scale, images or ()), out, device, dtype, workers, memory, checkpoint)
+    study, lacking = reproduction(STUDIES, paper, scale, images or ())
+    note = f"not asked of {', '.join(lacking)}, which were not trained here: {making(lacking)}" if lacking else ""
+    answered(study, out, device, dtype, workers, memory, checkpoint, note)
 
 
 @app.command()

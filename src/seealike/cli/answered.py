@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 
-def answered(study, out: Path, device: str, dtype: str, workers: int, memory: str | None, checkpoint: float) -> None:
-    """Answer a study, decide the claims that it names, write the report; tell where everything is.
+def answered(
+    study, out: Path, device: str, dtype: str, workers: int, memory: str | None, checkpoint: float, note: str = ""
+) -> None:
+    """Answer a study, decide the claims that it names, write the report; tell where everything is, and a note before.
 
     Of several processes the first alone decides and tells.
     """
@@ -16,6 +18,8 @@ def answered(study, out: Path, device: str, dtype: str, workers: int, memory: st
     from seealike.report import write
 
     with processes() as ranks:
+        if note and ranks.first:
+            print(f"note: {note}", file=sys.stderr)
         options = {"memory": memory, "command": typed(), "ranks": ranks, "every": checkpoint}
         results = answer(study, out, device, dtype, workers, **options)
     if not ranks.first:

@@ -4,19 +4,30 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from seealike.errors import StudyError, closest
 from seealike.study import ImagesSource, Study
-from seealike.study.toml import load_study
+from seealike.study.made import as_far_as_made
+from seealike.study.toml import of_file, study
 
 SPLIT = ("hub", "scenes")  # kinds of sources whose splits have the names that the papers' studies use
 
 
-def reproduction(folder: Path, paper: str, scale: str, images: Sequence[str] = ()) -> Study:
-    """The study `folder/PAPER-SCALE.toml`; each of `images` is a source for all its sets, or NAME=SOURCE for one."""
-    path = _path(folder, paper, scale)
-    study = load_study(path)
-    return replace(study, images=_replaced(study.images, images), folder=".") if images else study
+def reproduction(folder: Path, paper: str, scale: str, images: Sequence[str] = ()) -> tuple[Study, list[str]]:
+    """The study `folder/PAPER-SCALE.toml`, and the networks of the zoo that it is asked without, as they are not here.
+
+    Each of `images` is a source for all its sets, or NAME=SOURCE for one.
+    """
+    lacking: list[str] = []
+
+    def made(table: Mapping[str, Any], of: str) -> Study:
+        table, names = as_far_as_made(table)
+        lacking.extend(names)
+        return study(table, of)
+
+    found = of_file(_path(folder, paper, scale), made)
+    return replace(found, images=_replaced(found.images, images), folder=".") if images else found, lacking
 
 
 def _path(folder: Path, paper: str, scale: str) -> Path:

@@ -5,7 +5,7 @@ Beside the weights, in half precision, lies a card: the recipe that made them, a
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,18 @@ def card(name: str) -> Card:
     """
     path = next((p for folder in (FOLDER, cache()) if (p := folder / f"{name}.toml").is_file()), None)
     if path is None:
-        raise StudyError(f"zoo:{name}: the zoo has no network {name!r} here. {closest(name, names())} {_made(name)}")
+        raise StudyError(
+            f"zoo:{name}: the zoo has no network {name!r} here. {closest(name, names())} "
+            f"If it is one that the package does not bring, train it: {making([name])}"
+        )
     written = tomllib.loads(path.read_text("utf8"))
     return Card(name, written["model"], written["result"], path.with_suffix(".safetensors"))
 
 
-def _made(name: str) -> str:
-    return f"If it is one that the package does not bring, train it: make zoo NAME={name}"
+def making(names: Sequence[str]) -> str:
+    """The command that trains networks of the zoo.
+
+    >>> making(["mixer-s1"]), making(["vit-s3", "mixer-s1"])
+    ('make zoo NAME=mixer-s1', 'make zoo NAME="vit-s3 mixer-s1"')
+    """
+    return f'make zoo NAME="{" ".join(names)}"' if len(names) > 1 else f"make zoo NAME={names[0]}"
