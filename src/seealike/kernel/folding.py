@@ -1,7 +1,6 @@
 """The one loop: every statistic summed over all batches, one forward a model and batch, whatever is asked."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -28,12 +27,20 @@ class Batch(Protocol):
     def given(self, source: str) -> Given: ...
 
 
-@dataclass
 class Totals:
     """Sums by group of batches, and the number of images in each: batch k is in group k mod G."""
 
-    groups: list[dict[Statistic, State]] = field(default_factory=lambda: [{} for _ in range(GROUPS)])
-    images: list[dict[Statistic, int]] = field(default_factory=lambda: [{} for _ in range(GROUPS)])
+    def __init__(self) -> None:
+        self.images: list[dict[Statistic, int]] = [{} for _ in range(GROUPS)]
+        self._groups: list[dict[Statistic, State]] = [{} for _ in range(GROUPS)]
+        self._waiting: dict[tuple[int, Statistic], list[State]] = {}  # rows that are not yet joined to their total
+
+    @property
+    def groups(self) -> list[dict[Statistic, State]]:
+        """The sums of each group, everything in them that was added."""
+        for g, statistic in [*self._waiting]:
+            self._join_waiting(g, statistic)
+        return self._groups
 
     def add(self, index: int, count: int, parts: Mapping[Statistic, State]) -> None:
         """What batch `index`, of `count` images, adds."""
@@ -47,9 +54,25 @@ class Totals:
                 self._add(g, statistic, part, images[statistic])
 
     def _add(self, g: int, statistic: Statistic, part: State, count: int) -> None:
-        group, images = self.groups[g], self.images[g]
-        group[statistic] = statistic.add(group[statistic], part) if statistic in group else part
+        group, images = self._groups[g], self.images[g]
+        if statistic not in group:
+            group[statistic] = part
+        elif statistic.joins:
+            self._wait(g, statistic, part)
+        else:
+            group[statistic] = statistic.add(group[statistic], part)
         images[statistic] = images.get(statistic, 0) + count
+
+    def _wait(self, g: int, statistic: Statistic, part: State) -> None:
+        """Joining copies all rows: done when their number has doubled, each is copied a few times only."""
+        waiting = self._waiting.setdefault((g, statistic), [])
+        waiting.append(part)
+        if sum(len(state["index"]) for state in waiting) >= len(self._groups[g][statistic]["index"]):
+            self._join_waiting(g, statistic)
+
+    def _join_waiting(self, g: int, statistic: Statistic) -> None:
+        group = self._groups[g]
+        group[statistic] = statistic.total([group.pop(statistic), *self._waiting.pop((g, statistic))])
 
 
 def fold(
