@@ -362,3 +362,21 @@ def test_every_verb_has_help_with_an_example(verb, seealike):
 def test_the_help_names_every_verb(seealike):
     _, out, _ = seealike("--help")
     assert [verb for verb in VERBS if verb not in out] == [] and len(VERBS) == 10
+
+
+SLASHED = """
+from collections import OrderedDict
+
+from torch import nn
+
+def net():
+    return nn.Sequential(OrderedDict({"a/b": nn.Conv2d(3, 4, 3)}))
+"""
+
+
+def test_features_of_a_layer_with_a_slash_in_its_name(folder, seealike):
+    (folder / "slashed.py").write_text(SLASHED)
+    code, _, err = seealike("features", "slashed.py:net:**", "--images", "scenes:8", "--size", 12, "--out", "f.nc")
+    assert (code, err) == (0, [])
+    with xr.open_dataset(folder / "f.nc", engine="h5netcdf") as table:
+        assert table["a|b"].shape == (8, 4, 10, 10)

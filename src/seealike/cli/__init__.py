@@ -163,6 +163,8 @@ def features(
 ):
     """Write what layers say of images: one variable a layer, one row an image; beside them images:label, images:*.
 
+    A slash in a layer's name is written as |, since netCDF keeps slashes for itself.
+
     Example: seealike features timm:resnet50:layer4.2 --images folder:photographs --view mean --out f.nc
     """
     from seealike.models.listing import parted
@@ -177,7 +179,8 @@ def features(
     asked, machine = [pattern, *(recorded or ())], {"device": device, "dtype": dtype, "workers": workers}
     found = table(model, images, asked, view=view, take=take, batch=batch, **machine)
     out.parent.mkdir(parents=True, exist_ok=True)
-    found.to_netcdf(out, engine="h5netcdf")
+    slashed = [name for name in (*found.variables, *found.dims) if "/" in str(name)]
+    found.rename({name: str(name).replace("/", "|") for name in slashed}).to_netcdf(out, engine="h5netcdf")
     print(f"{out}: {found.sizes['image']} images, {sum(not str(n).startswith('images:') for n in found)} layers")
 
 
