@@ -1,6 +1,6 @@
 # Everything runs in .venv, made on first use. pip reads your own index settings.
 .DEFAULT_GOAL := test
-.PHONY: demo test test-all fuzz lint bench zoo families
+.PHONY: demo test test-all fuzz fuzz-guided lint bench zoo families
 
 PYTHON := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -24,6 +24,11 @@ fuzz: export CASES ?= 100000
 fuzz: export OMP_NUM_THREADS = 1
 fuzz: .venv/.done
 	$(BIN)/python -m pytest tests/hostile -n0 -s -m "long or not long" -o addopts="-q --strict-markers"
+
+# the same properties, with cases chosen by the code that they reach (libFuzzer), where atheris installs
+fuzz-guided: export OMP_NUM_THREADS = 1
+fuzz-guided: .venv/.done-fuzz
+	$(BIN)/python tests/hostile/guided.py $(or $(RUNS),2000)
 
 lint: .venv/.done
 	$(BIN)/ruff check
@@ -54,6 +59,10 @@ zoo: .venv/.done
 
 .venv/.done: .venv/.done-plain
 	$(PIP) -e '.[dev]'
+	@touch $@
+
+.venv/.done-fuzz: .venv/.done
+	$(PIP) -e '.[fuzz]'
 	@touch $@
 
 .venv/.done-bench: .venv/.done

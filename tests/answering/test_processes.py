@@ -3,7 +3,11 @@
 import os
 import subprocess
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Barrier, Lock, get_ident
 
 import pytest
 from small_study import STUDY, run, same, written
@@ -13,7 +17,9 @@ from seealike.answering.ranks import ALONE, Ranks, processes
 from seealike.cli.launching import launched
 from seealike.errors import StudyError
 from seealike.measures import MEASURES
+from seealike.plan import make_plan
 from seealike.results import Results
+from seealike.statistics.inverted import Inverted
 from seealike.study.toml import load_study
 
 ROUNDING = 1e-5  # other sums first, in float32 as in one process; errors are differences of these
@@ -148,6 +154,85 @@ def test_every_measure_is_shared(tmp_path):
     ended = shared(tmp_path, "several", 3)
     assert ended.returncode == 0, ended.stderr
     same(run(tmp_path, "one"), Results(tmp_path / "several"), ROUNDING)
+
+
+SEARCHES = """
+batch = 8
+[models.vit]
+source = "zoo:vit"
+[models.resnet]
+source = "zoo:resnet"
+[images.test]
+source = "scenes:32"
+[ask.vit]
+measure = "inversion"
+model = "vit"
+layers = ["blocks.0", "blocks.1", "blocks.2"]
+take = 2
+starts = 1
+iterations = 3
+step = 0.05
+[ask.resnet]
+measure = "inversion"
+model = "resnet"
+layers = ["layer1.0", "layer2.0"]
+take = 2
+starts = 1
+iterations = 3
+step = 0.05
+"""
+
+
+@dataclass(frozen=True)
+class Threads(Ranks):
+    """Processes of a run that are threads: what the first says goes through a list."""
+
+    barrier: Barrier = field(default_factory=lambda: Barrier(1))
+    said: dict = field(default_factory=dict)
+
+    def agreed(self, said):
+        self.barrier.wait(60)
+        if self.first:
+            self.said["last"] = said
+        self.barrier.wait(60)
+        found = self.said["last"]
+        self.barrier.wait(60)
+        return found
+
+    def gathered(self, summed, names, device):
+        self.said[self.rank] = summed
+        self.wait()
+        for rank in range(1, self.world) if self.first else ():
+            summed.join(self.said[rank])
+        return summed
+
+
+def test_searches_are_taken_in_turns(tmp_path, monkeypatch):
+    """Each layer's search is of one batch, and one process's; the others search from other layers meanwhile."""
+    study = load_study(written(tmp_path, SEARCHES) / "study.toml")
+    searched: dict[str, int] = {}
+    run_one = Inverted.run
+
+    def noted(self, given):
+        searched[f"{self.source}:{self.tensor}"] = get_ident()
+        return run_one(self, given)
+
+    one_at_a_time = Lock()  # torch.export is not made for threads
+
+    def planned(*arguments):
+        with one_at_a_time:
+            return make_plan(*arguments)
+
+    monkeypatch.setattr(Inverted, "run", noted)
+    monkeypatch.setattr("seealike.answering.make_plan", planned)
+    barrier, said = Barrier(2), {}
+    ranks = [Threads(rank, 2, barrier=barrier, said=said) for rank in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        for ended in [threads.submit(answer, study, tmp_path / "two", ranks=r) for r in ranks]:
+            ended.result(timeout=300)
+    assert sorted(Counter(searched.values()).values()) == [2, 3]
+    same(run(tmp_path, "one"), Results(tmp_path / "two"), 0)
+    assert not (tmp_path / "two" / "partial").exists()
 
 
 @pytest.mark.long

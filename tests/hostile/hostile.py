@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 
+from guided import RUNS, guided
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -31,6 +32,8 @@ def cases(share: float, few: int) -> Callable:
     )
 
     def counting(test: Callable) -> Callable:
+        if RUNS:
+            return guided(test)
         inner = test.hypothesis.inner_test  # type: ignore[attr-defined]
 
         @wraps(inner)

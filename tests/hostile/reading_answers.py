@@ -45,7 +45,7 @@ def main(folder: Path, first: int, count: int) -> None:
 
 
 def spoiled(content: bytes, random: Random) -> bytes:
-    """One to eight changes: bits, bytes, numbers that say too much, runs of zeros, an end too soon."""
+    """One to three changes: bits, bytes, numbers that say too much, runs of zeros, an end too soon."""
     found = bytearray(content)
     for _ in range(random.randint(1, 3)):
         at = random.randrange(len(found))

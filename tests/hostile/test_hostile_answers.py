@@ -216,11 +216,11 @@ def test_a_file_that_says_it_is_larger_than_all_memory(tmp_path):
     assert "cannot be read: delete huge-0.nc" in repr(Results(tmp_path))
 
 
+@cases(0.005, 2)
+@given(TEXTS)
 @example("<script>alert(1)</script>")
 @example("a\u2028b</script><!--<script>")
 @example("'\"><img src=x onerror=alert(1)>")
-@cases(0.005, 2)
-@given(TEXTS)
 def test_names_are_text_wherever_they_stand(place, name):
     shown = answer(
         title=name,

@@ -57,8 +57,14 @@ def run(
             sweeps = _agreed(plan, planned, out, ranks)
             for number, sweep in enumerate(sweeps):
                 told = _number(number, len(sweeps))
-                _sweep(Asked(plan, planned, sweep.questions, known, command, told), sweep, out, ranks, every)
-        ranks.wait()
+                asked = Asked(plan, planned, sweep.questions, known, command, told)
+                whose = ranks.whose(number) if asked.whole else ranks
+                if whose is not None:
+                    _sweep(asked, sweep, out, whose, every)
+                for question in sweep.questions:
+                    if not question.ask:  # read again when it is needed: together they may be large
+                        known[question.digest] = path_of(_store(out, question), question.name, question.digest)
+            ranks.wait()
     return Results(out)
 
 
@@ -87,9 +93,6 @@ def _sweep(asked: Asked, sweep: Sweep, out: Path, ranks: Ranks, every: float) ->
         if place is not None:
             place.remove()
     ranks.wait()
-    for question in sweep.questions:
-        if not question.ask:  # read again when it is needed: together they may be large
-            asked.known[question.digest] = path_of(_store(out, question), question.name, question.digest)
 
 
 def _refuse_once(plan: Plan, world: int) -> None:

@@ -40,6 +40,10 @@ class Ranks:
         """Whether batch `number` is summed here."""
         return number % self.world == self.rank
 
+    def whose(self, number: int) -> "Ranks | None":
+        """This process by itself, where piece `number` of what is not shared is its turn."""
+        return Ranks(local=self.local) if self.mine(number) else None
+
     def device(self, device: str) -> str:
         """`cuda` is a GPU for each process of a machine."""
         return f"{device}:{self.local}" if device == "cuda" and self.world > 1 else device

@@ -14,7 +14,7 @@ from seealike.answering.keeping import Keeper, Place
 from seealike.answering.packing import Names, Summed
 from seealike.answering.provenance import notes, provenance
 from seealike.answering.ranks import ALONE, Ranks
-from seealike.kernel import Batch, Reading, Statistic, fold, reading
+from seealike.kernel import Batch, Reading, Statistic, Trial, fold, reading
 from seealike.plan import Plan, Planned, Question
 from seealike.plan.digest import digest, models_of
 from seealike.plan.memory import told_of_memory
@@ -53,6 +53,12 @@ class Asked:
         """What each sum is called: equal where it is of the same model under the same name."""
         of = self.planned.run.fingerprints
         return {s: digest(s, {}, models={n: of[n] for n in models_of(s, of)}) for s in self.statistics}
+
+    @property
+    def whole(self) -> bool:
+        """One batch, which no forward shares: processes that share a run take turns at such."""
+        images, batch = self.planned.run.images.count, self.planned.run.batch
+        return bool(images and batch and images <= batch) and all(isinstance(s, Trial) for s in self.statistics)
 
     def summed(self, ranks: Ranks = ALONE, place: Place | None = None, every: float = 0.0) -> Summed:
         """The sums of all images; `place` is where they are kept on the way, and found again.
