@@ -414,6 +414,7 @@ def write(path, text):
         ("folder:{at}/tables/no.parquet", "this is a file, not a folder. Write parquet:.*no.parquet"),
         ("parquet:{at}/tables/non.parquet", "There is no 'non.parquet' in .*. Closest: no.parquet."),
         ("parquet:{at}/tables/*.pq", "no file matches this pattern"),
+        ("parquet:{at}/tables/a**", "is no pattern of paths .*Write .* between slashes|no file matches this pattern"),
         ("parquet:{at}/cat", "there is no .parquet file below this folder"),
         ("parquet:{at}/tables/no.parquet", "cannot be read as parquet .Parquet magic bytes not found"),
         ("{at}/cot", "There is no 'cot' in .*. Closest: cat. Images are folder:PATH"),

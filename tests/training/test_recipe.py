@@ -72,6 +72,7 @@ def test_what_is_written_of_a_recipe_reads_as_the_same(tmp_path):
         ("epochs = 2", "epoch = 2", r"full.toml: training.epoch: there is no such key. Closest: epochs"),
         ("epochs = 2", "epochs = -1", "training.epochs = -1: write a number, 0 or more"),
         ("epochs = 2", "epochs = nan", "training.epochs = nan"),
+        ("epochs = 2", f"epochs = 1{'0' * 400}", "training.epochs = 10{400}: write a number, 0 or more"),
         ("epochs = 2", 'epochs = "two"', "training.epochs = .two.: input should be .* a valid number"),
         ("epochs = 2", "batch = 0", "training.batch = 0: write a whole number, 1 or more"),
         ("epochs = 2", "shift = 1.5", "training.shift = 1.5: input should be a valid integer"),

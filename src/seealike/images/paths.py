@@ -34,7 +34,12 @@ def is_pattern(path: Path) -> bool:
 def matches(path: Path) -> Iterator[Path]:
     """What is there of a pattern's; nothing where the path is no pattern."""
     start = Path(path.anchor)
-    yield from start.glob(str(path.relative_to(start))) if is_pattern(path) else ()
+    try:
+        yield from start.glob(str(path.relative_to(start))) if is_pattern(path) else ()
+    except ValueError as error:  # until Python 3.13: ** with other letters beside it
+        raise StudyError(
+            f"{str(path)[:100]!r} is no pattern of paths ({error}). Write ** between slashes: photographs/**/*.parquet."
+        ) from None
 
 
 def missing(path: Path) -> str:

@@ -1,6 +1,6 @@
 """What is trained on which images, and how: a value, from a TOML file or from Python."""
 
-import math
+import sys
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,6 +8,8 @@ from seealike.errors import StudyError, closest
 from seealike.models.sources import ModelSource
 from seealike.study import ImagesSource
 from seealike.training.augmentation import NAMES
+
+LARGEST = sys.float_info.max  # of a number that is no infinity
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Settings:
             if name not in NAMES:
                 raise StudyError(f'training.augment: there is no "{name}". {closest(name, NAMES)}')
         for key, least in {"epochs": 0, "rate": 0, "muon_rate": 0, "weight_decay": 0, "colour": 0}.items():
-            if not (math.isfinite(value := getattr(self, key)) and value >= least):
+            if not least <= (value := getattr(self, key)) <= LARGEST:
                 raise StudyError(f"training.{key} = {value}: write a number, {least} or more.")
         for key in ("batch", "shift"):
             if (value := getattr(self, key)) < 1:
@@ -72,7 +74,7 @@ class Settings:
         for key in ("warmup", "label_smoothing"):
             if not 0 <= (value := getattr(self, key)) < 1:
                 raise StudyError(f"training.{key} = {value}: write a share, from 0 to below 1.")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
+        if not 0 < self.temperature <= LARGEST:
             raise StudyError(f"training.temperature = {self.temperature}: write a number above 0, for example 0.2.")
         if self.contrastive:
             self._refuse_what_needs_classes()
