@@ -1,6 +1,8 @@
 """Cases as a disk, a network or an enemy makes them, and what may come of one: a message, and nothing else."""
 
 import os
+import resource
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from seealike.errors import SeealikeError
 
 CASES = int(os.environ.get("CASES", "0"))  # of `make fuzz`; without it a few cases are tried, always the same
+SECONDS, MEMORY = 60, 12 << 30  # of one of many cases
 TELL = 1000  # cases between two lines of progress
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 ACTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.connect", "pickle.find_class")
@@ -39,7 +42,8 @@ def cases(share: float, few: int) -> Callable:
         @wraps(inner)
         def counted(*arguments, **named):
             count()
-            return inner(*arguments, **named)
+            with soon_over():
+                return inner(*arguments, **named)
 
         test.hypothesis.inner_test = counted  # type: ignore[attr-defined]
         return how(test)
@@ -59,6 +63,25 @@ def refused(*writable: Path) -> Iterator[None]:
     finally:
         _watching.pop()
     assert not noticed, noticed
+
+
+@contextmanager
+def soon_over() -> Iterator[None]:
+    """Of many cases none may go on for ever, nor fill all memory."""
+    if not CASES:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def _too_long(*_):
+    raise AssertionError(f"a case takes longer than {SECONDS} seconds")
 
 
 def count(more: int = 1) -> None:

@@ -1,5 +1,6 @@
 """Studies, recipes, patterns and edits that nobody would write: each is read or refused in words."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from hostile import CHANGED, TEXTS, VALUES, cases, changed, refused
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import seealike
@@ -172,6 +173,7 @@ SCHEMES = ("", "folder:", "parquet:", "webdataset:", "hub:./", "scenes:", "noise
 @example("webdataset:", "{0..5}{a,b}.tar", {})
 def test_sources_of_images(tmp_path_factory, scheme, rest, options):
     nowhere = tmp_path_factory.getbasetemp() / "nowhere"
+    assume(not str(nowhere).startswith(os.path.normpath(f"{nowhere}/{rest}")))  # all of a machine is no hostile case
     with refused():
         table = put(TABLE, ("images", "some"), {"source": scheme + rest} | options)
         read = study(table).images["some"]
