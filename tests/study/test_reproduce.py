@@ -160,8 +160,8 @@ layers = ["vit:@block", "gap:@block"]
     code, out, err = seealike("reproduce", "raghu2021", "--scale", "tiny", "--images", "scenes:24", "--out", "out")
     assert code == 0 and "out: 3 answers" in out
     assert (
-        "note: not asked of vit-of-nobody, vit-of-few, which were not trained here: "
-        'make zoo NAME="vit-of-nobody vit-of-few"\n' in err
+        "note: not asked of what was not trained here: vit-of-nobody, vit-of-few. "
+        'To train: make zoo NAME="vit-of-nobody vit-of-few"\n' in err
     )
 
 

@@ -75,7 +75,9 @@ def reproduce(
     from seealike.zoo import making
 
     study, lacking = reproduction(STUDIES, paper, scale, images or ())
-    note = f"not asked of {', '.join(lacking)}, which were not trained here: {making(lacking)}" if lacking else ""
+    note = (
+        f"not asked of what was not trained here: {', '.join(lacking)}. To train: {making(lacking)}" if lacking else ""
+    )
     answered(study, out, device, dtype, workers, memory, checkpoint, note)
 
 
