@@ -51,6 +51,18 @@ def test_a_claim_stands_first_with_its_verdict_and_its_evidence(tmp_path):
     assert verdict["class"] == "verdict holds"
 
 
+def test_many_answers_of_a_claim_are_folded_away(tmp_path, monkeypatch):
+    for seed in (1, 2):
+        twin = TAGGED["vit"] | {"source": f"made up {seed}", "weights": f"of seed {seed}"}
+        monkeypatch.setitem(MODELS, f"vit-s{seed}", MODELS["vit"])
+        monkeypatch.setitem(TAGGED, f"vit-s{seed}", twin | {"tags": twin["tags"] | {"seed": str(seed)}})
+        answer, left_out = within([layer.replace("vit:", f"vit-s{seed}:") for layer in VIT], 0.8 + seed / 100)
+        write(tmp_path, f"within-vit-s{seed}", "0", answer, left_out)
+    found = page(tmp_path)
+    assert "4 answers" in found.text
+    assert {"#within-vit-0", "#within-vit-s2-0", "#within-resnet-0"} <= {a["href"] for a in found.all("a")}
+
+
 def test_what_was_not_asked_is_folded_away(tmp_path):
     found = page(tmp_path)
     others = len(PAPERS["raghu2021"]) - 1

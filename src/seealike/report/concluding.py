@@ -1,6 +1,6 @@
 """What the answers conclude: the claims of a paper with their verdicts, where a study asks for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from seealike import claims
 from seealike.claims import Decided
@@ -11,6 +11,7 @@ from seealike.report.markup import Html, element, joined, table
 from seealike.report.naming import counted
 from seealike.results import Results
 
+FEW = 3  # answers of a claim that are listed at once
 HOW = (
     "Each claim was written down before it was first run. It holds where the whole 95\u00a0% interval of its effect is "
     "on the claimed side, fails where it is on the other, and is undecided otherwise. An interval over images says "
@@ -49,9 +50,15 @@ def _table(asked: list[Decided], anchors: Mapping[str, str]) -> Html:
 def _row(one: Decided, anchors: Mapping[str, str]) -> list:
     what = joined(one.claim.sentence, " ", element("span", one.claim.figure, class_="of"))
     verdict = element("span", one.words, class_=f"verdict {one.verdict}")
-    links = (element("a", name, href=f"#{anchors[name]}") if name in anchors else name for name in one.answers)
+    return [what, verdict, effect(one), claimed(one), ", ".join(one.models), _linked(one.answers, anchors)]
+
+
+def _linked(answers: Sequence[str], anchors: Mapping[str, str]) -> Html:
+    """One a line; many, as of several seeds, are folded away."""
+    links = (element("a", name, href=f"#{anchors[name]}") if name in anchors else name for name in answers)
     listed = joined(*(part for link in links for part in (link, element("br"))))
-    return [what, verdict, effect(one), claimed(one), ", ".join(one.models), listed]
+    few = len(answers) <= FEW
+    return listed if few else element("details", element("summary", counted(len(answers), "answer")), listed)
 
 
 def _folded(others: list[Decided]) -> Html:
