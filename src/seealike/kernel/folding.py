@@ -33,7 +33,7 @@ class Totals:
     def __init__(self) -> None:
         self.images: list[dict[Statistic, int]] = [{} for _ in range(GROUPS)]
         self._groups: list[dict[Statistic, State]] = [{} for _ in range(GROUPS)]
-        self._waiting: dict[tuple[int, Statistic], list[State]] = {}  # rows that are not yet joined to their total
+        self._waiting: dict[tuple[int, Statistic], tuple[int, list[State]]] = {}  # so many rows, not yet joined
 
     @property
     def groups(self) -> list[dict[Statistic, State]]:
@@ -65,14 +65,17 @@ class Totals:
 
     def _wait(self, g: int, statistic: Statistic, part: State) -> None:
         """Joining copies all rows: done when their number has doubled, each is copied a few times only."""
-        waiting = self._waiting.setdefault((g, statistic), [])
+        rows, waiting = self._waiting.get((g, statistic), (0, []))
+        rows += len(part["index"])
         waiting.append(part)
-        if sum(len(state["index"]) for state in waiting) >= len(self._groups[g][statistic]["index"]):
+        self._waiting[g, statistic] = rows, waiting
+        if rows >= len(self._groups[g][statistic]["index"]):
             self._join_waiting(g, statistic)
 
     def _join_waiting(self, g: int, statistic: Statistic) -> None:
         group = self._groups[g]
-        group[statistic] = statistic.total([group.pop(statistic), *self._waiting.pop((g, statistic))])
+        _, waiting = self._waiting.pop((g, statistic))
+        group[statistic] = statistic.total([group.pop(statistic), *waiting])
 
 
 def fold(

@@ -20,17 +20,13 @@ def as_far_as_made(table: Table) -> tuple[dict[str, Any], list[str]]:
     >>> found["ask"], lacking
     ({'far': {'model': ['vit']}}, ['vit-big'])
     """
-    of_zoo = {name: model["source"].removeprefix(ZOO) for name, model in table["models"].items() if _of_zoo(model)}
-    here = {*names()}
-    lacking = {name: network for name, network in of_zoo.items() if network not in here}
+    here = {f"{ZOO}{name}" for name in names()}
+    sources = {name: model["source"] for name, model in table["models"].items()}
+    lacking = {name: s.removeprefix(ZOO) for name, s in sources.items() if s.startswith(ZOO) and s not in here}
     asks = {name: _without(entry, lacking) for name, entry in table["ask"].items()}
     models = {name: model for name, model in table["models"].items() if name not in lacking}
     left = {name: entry for name, entry in asks.items() if entry is not None}
     return {**table, "models": models, "ask": left}, list(lacking.values())
-
-
-def _of_zoo(model: Table) -> bool:
-    return model["source"].startswith(ZOO)
 
 
 def _without(entry: Table, models: Collection[str]) -> dict[str, Any] | None:
