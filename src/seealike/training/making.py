@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
 
 from seealike import zoo
@@ -32,6 +33,7 @@ def main() -> None:
     for unknown in sorted({*arguments.names} - {*RECIPES}):
         parser.error(f"the zoo has no recipe {unknown!r}: there are {', '.join(RECIPES)}")
     images = {key: getattr(arguments, key) for key in ("train", "test") if getattr(arguments, key)}
+    torch.set_num_threads(1)  # another number rounds otherwise, and a network without skips comes out as another
     for name in arguments.names or RECIPES:
         make(name, arguments.out, images, arguments.device, arguments.workers)
 
