@@ -1,19 +1,23 @@
 """Trains networks of the zoo by their recipes, into the user's cache.
 
-python -m seealike.training.making                      all that are not there yet
-python -m seealike.training.making vit-s1 mixer --out DIR
+python -m seealike.training.making                      all that neither the package nor the cache has
+python -m seealike.training.making vit-s1 mixer --out DIR        these; what the package has too is compared with it
 python -m seealike.training.making vit-cifar10 --train parquet:cifar10-train.parquet --test parquet:cifar10-test.parquet
 """
 
 import argparse
+import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from seealike import zoo
+from seealike.errors import SeealikeError
 from seealike.study import ImagesSource
 from seealike.training import train
 from seealike.training.recipe import Examples
@@ -23,7 +27,7 @@ from seealike.training.writing import there, write
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="all networks of the zoo if none is named")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="if none is named, all that are not here")
     parser.add_argument("--train", help="where the training images of CIFAR-10 are, in place of the hub")
     parser.add_argument("--test", help="where its test images are")
     parser.add_argument("--out", type=Path, default=zoo.cache())
@@ -34,8 +38,17 @@ def main() -> None:
         parser.error(f"the zoo has no recipe {unknown!r}: there are {', '.join(RECIPES)}")
     images = {key: getattr(arguments, key) for key in ("train", "test") if getattr(arguments, key)}
     torch.set_num_threads(1)  # another number rounds otherwise, and a network without skips comes out as another
-    for name in arguments.names or RECIPES:
-        make(name, arguments.out, images, arguments.device, arguments.workers)
+    failed = False
+    for name in arguments.names or [name for name in RECIPES if name not in zoo.names()]:
+        try:
+            make(name, arguments.out, images, arguments.device, arguments.workers)
+        except SeealikeError as error:  # CIFAR-10 that cannot be fetched, for example: the others are made
+            print(f"{name}: {error}", file=sys.stderr)
+            failed = True
+        else:
+            if (zoo.FOLDER / f"{name}.toml").is_file():
+                print(beside_the_package(name, arguments.out))
+    sys.exit(failed)
 
 
 def make(name: str, out: Path, images: Mapping[str, str], device: str = "cpu", workers: int = 0) -> None:
@@ -51,6 +64,20 @@ def make(name: str, out: Path, images: Mapping[str, str], device: str = "cpu", w
     made = train(here, out, name, device=device, workers=workers)
     named = {"trained": _named(made.result.trained, recipe.train), "tested": _named(made.result.tested, recipe.test)}
     write(made.weights, made.card, recipe, replace(made.result, **named), load_file(made.weights))
+
+
+def beside_the_package(name: str, out: Path) -> str:
+    """How far what was made in `out` is from the network of the package."""
+    (made, weights), (shipped, known) = (_read(folder, name) for folder in (out, zoo.FOLDER))
+    same = weights.keys() == known.keys() and all(torch.equal(weights[key], known[key]) for key in known)
+    far = f"{100 * abs(made - shipped):.1f} points from it"
+    return f"{name}: {made:.1%}, {shipped:.1%} in the package: {'the same weights to the bit' if same else far}"
+
+
+def _read(folder: Path, name: str) -> tuple[float, dict[str, Tensor]]:
+    """The score of a network, and its weights."""
+    result = tomllib.loads((folder / f"{name}.toml").read_text("utf8"))["result"]
+    return result["accuracy" if "accuracy" in result else "agreement"], load_file(folder / f"{name}.safetensors")
 
 
 def _elsewhere(examples: Examples, source: str | None) -> Examples:
