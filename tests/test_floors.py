@@ -16,7 +16,7 @@ FLOORS = {
     3: ("statistics", "views", "figures", "claims", "laws"),
     2: ("kernel", "selection", "results", "surgery"),
     1: ("models", "images", "zoo", "inversion"),
-    0: ("maths", "errors", "sealed", "attributes"),
+    0: ("maths", "errors", "sealed", "attributes", "listing"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 # rooms of one floor, where the first may import the second
@@ -33,7 +33,7 @@ BESIDE = {
     ("cli", "notebook"),
     ("selection", "kernel"),
 }
-READING = ("results", "figures", "claims", "report", "errors", "sealed", "attributes")
+READING = ("results", "figures", "claims", "report", "errors", "sealed", "attributes", "listing")
 
 
 def name_of(path: Path, source: Path = SOURCE) -> str:

@@ -127,11 +127,21 @@ def test_the_listing_is_one_line_an_ask(tmp_path):
     write(tmp_path, "bare", "1", xr.Dataset({"x": 1.0}, attrs={"created": "2026-05-07T10:00:00+00:00"}))
     head, bare, similarity = repr(Results(tmp_path)).splitlines()
     assert head == f"{tmp_path}: 2 answers"
-    assert bare.split() == ["bare", "?", "x", "2026-05-07"]
+    assert bare.split() == ["bare", "?", "2026-05-07", "x"]
     assert similarity == (
-        "  similarity  cka  cka, cka_se (layer_a 2, layer_b 3); seconds (layer_a 2); verdict, sound (layer_b 3)"
-        "  vit, resnet  2048 images  2026-05-06"
+        "  similarity  cka  vit, resnet  2048 images  2026-05-06"
+        "  cka (layer_a 2, layer_b 3); seconds (layer_a 2); verdict, sound (layer_b 3)"
     )
+
+
+def test_the_listing_of_many_networks_stays_narrow(tmp_path):
+    """A standard error is told where what it belongs to is not; of 21 networks three are named."""
+    models = {f"vit-s{seed}": {} for seed in range(21)}
+    many = xr.Dataset({"accuracy": ("model", np.zeros(21)), "lone_se": 1.0}, attrs={"models": models})
+    write(tmp_path, "accuracy", "0", many)
+    _, line = repr(Results(tmp_path)).splitlines()
+    assert line.startswith("  accuracy  ?  vit-s0, vit-s1, vit-s2 and 18 more  ")
+    assert line.endswith("  accuracy (model 21); lone_se")
 
 
 @pytest.mark.parametrize("kept", [0, 10, 4000, -100])

@@ -12,6 +12,7 @@ from typing import Any
 import xarray as xr
 from psutil import virtual_memory
 
+from seealike import listing
 from seealike.attributes import decode, encode, refuse_other_kinds
 from seealike.errors import RunError, StudyError, closest
 from seealike.sealed import refuse_broken, sealed
@@ -133,15 +134,7 @@ class Results(Mapping[str, xr.Dataset]):
         return name in self._files()
 
     def __repr__(self) -> str:
-        rows = [(name, *self._line(name)) for name in self]
-        columns = zip(*(row for row in rows if len(row) > 2), strict=True)  # unreadable ones are (name, what to do)
-        widths = [max(map(len, column)) for column in columns] or [0, 0]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows
-        ]
-        return "\n".join(
-            [f"{self.folder}: {len(rows)} answer{'s' * (len(rows) != 1)}", *(f"  {line}" for line in lines)]
-        )
+        return listing.table(self.folder, [(name, *self._line(name)) for name in self])
 
     def with_digest(self, digest: str, name: str = "") -> Path | None:
         """A file that answers exactly this question and can be read: of the ask `name`, else of another."""
@@ -176,23 +169,9 @@ class Results(Mapping[str, xr.Dataset]):
             with _reading(path) as answer:
                 attrs = decode(answer.attrs)
                 refuse_other_kinds(attrs)
-                return attrs.get("measure", "?"), _variables(answer), *_provenance(attrs), attrs.get("created", "")[:10]
+                return listing.described(answer, attrs)
         except RunError:
             return (f"cannot be read: delete {path.name} and run the study again",)
-
-
-def _variables(answer: xr.Dataset) -> str:
-    """Names by their dimensions: `cka, cka_se (layer_a 12, layer_b 16)`."""
-    groups: dict[str, list[str]] = {}
-    for name, array in answer.data_vars.items():
-        groups.setdefault(", ".join(f"{d} {n}" for d, n in array.sizes.items()), []).append(str(name))
-    return "; ".join(f"{', '.join(names)} ({sizes})" if sizes else ", ".join(names) for sizes, names in groups.items())
-
-
-def _provenance(attrs: Mapping[str, Any]) -> tuple[str, str]:
-    images = attrs.get("images")
-    count = images.get("count") if isinstance(images, Mapping) else images
-    return ", ".join(attrs.get("models") or ()), "" if count is None else f"{count} images"
 
 
 @contextmanager
