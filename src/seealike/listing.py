@@ -37,10 +37,16 @@ def named(names: Iterable[str]) -> str:
     return ", ".join(names[:MOST]) + more
 
 
+def without_errors(variables: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """All variables but the standard errors of others: those go with what they belong to."""
+    return {
+        n: array for n, array in variables.items() if not (n.endswith("_se") and n.removesuffix("_se") in variables)
+    }
+
+
 def _variables(answer: xr.Dataset) -> str:
     """Names by their dimensions, `cka (layer_a 12, layer_b 16)`; that they have standard errors goes without saying."""
     groups: dict[str, list[str]] = {}
-    for name, array in answer.data_vars.items():
-        if not (str(name).endswith("_se") and str(name).removesuffix("_se") in answer):
-            groups.setdefault(", ".join(f"{d} {n}" for d, n in array.sizes.items()), []).append(str(name))
+    for name, array in without_errors({str(name): array for name, array in answer.data_vars.items()}).items():
+        groups.setdefault(", ".join(f"{d} {n}" for d, n in array.sizes.items()), []).append(name)
     return "; ".join(f"{', '.join(names)} ({sizes})" if sizes else ", ".join(names) for sizes, names in groups.items())

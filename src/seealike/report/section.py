@@ -6,6 +6,7 @@ from urllib.parse import quote
 import numpy as np
 import xarray as xr
 
+from seealike.listing import without_errors
 from seealike.report import drawing
 from seealike.report.alike import Pair
 from seealike.report.facts import facts
@@ -51,8 +52,7 @@ def _panels(answer: Answer, scales: Mapping[str, drawing.Scale]) -> list[Html]:
     """
     told = {name: array for name, array in answer.data.coords.items() if array.attrs.get("long_name")}
     data_vars = {str(name): array for name, array in [*answer.data.data_vars.items(), *told.items()]}
-    own = {name: array for name, array in data_vars.items() if not (name.endswith("_se") and name[:-3] in data_vars)}
-    ordered = sorted(own.items(), key=lambda item: item[0] != answer.measure)
+    ordered = sorted(without_errors(data_vars).items(), key=lambda item: item[0] != answer.measure)
     drawn = [(name, array, data_vars.get(f"{name}_se")) for name, array in ordered]
     found = {name: fitting(array, error, scales.get(name), answer.data) for name, array, error in drawn}
     kept = [array for name, array, _ in drawn if not found[name] and "image" in array.dims]

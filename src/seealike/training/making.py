@@ -7,14 +7,13 @@ python -m seealike.training.making vit-cifar10 --train parquet:cifar10-train.par
 
 import argparse
 import sys
-import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
 from seealike import zoo
 from seealike.errors import SeealikeError
@@ -22,7 +21,7 @@ from seealike.study import ImagesSource
 from seealike.training import train
 from seealike.training.recipe import Examples
 from seealike.training.recipes import CIFAR, RECIPES
-from seealike.training.writing import there, write
+from seealike.training.writing import Trained, there, write
 
 
 def main() -> None:
@@ -38,20 +37,20 @@ def main() -> None:
         parser.error(f"the zoo has no recipe {unknown!r}: there are {', '.join(RECIPES)}")
     images = {key: getattr(arguments, key) for key in ("train", "test") if getattr(arguments, key)}
     torch.set_num_threads(1)  # another number rounds otherwise, and a network without skips comes out as another
-    failed = False
-    for name in arguments.names or [name for name in RECIPES if name not in zoo.names()]:
+    here, failed = zoo.names(), False
+    for name in arguments.names or [name for name in RECIPES if name not in here]:
         try:
-            make(name, arguments.out, images, arguments.device, arguments.workers)
+            made = make(name, arguments.out, images, arguments.device, arguments.workers)
         except SeealikeError as error:  # CIFAR-10 that cannot be fetched, for example: the others are made
             print(f"{name}: {error}", file=sys.stderr)
             failed = True
         else:
             if (zoo.FOLDER / f"{name}.toml").is_file():
-                print(beside_the_package(name, arguments.out))
+                print(beside(zoo.card(name), made))
     sys.exit(failed)
 
 
-def make(name: str, out: Path, images: Mapping[str, str], device: str = "cpu", workers: int = 0) -> None:
+def make(name: str, out: Path, images: Mapping[str, str], device: str = "cpu", workers: int = 0) -> Trained:
     """One network, or nothing where it is made already; `images` are where its sets lie, if not where the recipe says.
 
     The card names the images by the recipe, where anybody finds them.
@@ -59,25 +58,23 @@ def make(name: str, out: Path, images: Mapping[str, str], device: str = "cpu", w
     recipe = RECIPES[name]
     here = replace(recipe, **{key: _elsewhere(getattr(recipe, key), images.get(key)) for key in ("train", "test")})
     if here == recipe or there(out / f"{name}.safetensors", out / f"{name}.toml", recipe):
-        train(recipe, out, name, device=device, workers=workers)
-        return
+        return train(recipe, out, name, device=device, workers=workers)
     made = train(here, out, name, device=device, workers=workers)
     named = {"trained": _named(made.result.trained, recipe.train), "tested": _named(made.result.tested, recipe.test)}
-    write(made.weights, made.card, recipe, replace(made.result, **named), load_file(made.weights))
+    return write(made.weights, made.card, recipe, replace(made.result, **named), load_file(made.weights))
 
 
-def beside_the_package(name: str, out: Path) -> str:
-    """How far what was made in `out` is from the network of the package."""
-    (made, weights), (shipped, known) = (_read(folder, name) for folder in (out, zoo.FOLDER))
+def beside(shipped: zoo.Card, made: Trained) -> str:
+    """How far what was made is from the network of the package."""
+    known, weights = load_file(shipped.weights), load_file(made.weights)
     same = weights.keys() == known.keys() and all(torch.equal(weights[key], known[key]) for key in known)
-    far = f"{100 * abs(made - shipped):.1f} points from it"
-    return f"{name}: {made:.1%}, {shipped:.1%} in the package: {'the same weights to the bit' if same else far}"
+    before, now = _score(shipped.result), _score(asdict(made.result))
+    far = "the same weights to the bit" if same else f"{100 * abs(now - before):.1f} points from it"
+    return f"{shipped.name}: {now:.1%}, {before:.1%} in the package: {far}"
 
 
-def _read(folder: Path, name: str) -> tuple[float, dict[str, Tensor]]:
-    """The score of a network, and its weights."""
-    result = tomllib.loads((folder / f"{name}.toml").read_text("utf8"))["result"]
-    return result["accuracy" if "accuracy" in result else "agreement"], load_file(folder / f"{name}.safetensors")
+def _score(result: Mapping[str, Any]) -> float:
+    return result["agreement"] if result.get("accuracy") is None else result["accuracy"]
 
 
 def _elsewhere(examples: Examples, source: str | None) -> Examples:
